@@ -1,0 +1,277 @@
+"""What every system offers, whatever it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from marr.errors import ContractError, EvidenceError, check_known
+from marr.systems._perturbations import Perturbation
+from marr.systems._validate import BEHAVIOR_COLUMNS, GROUP_COLUMNS
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+__all__ = ["System", "group_column", "trial_hashes"]
+
+Selector = Any
+
+
+class System(ABC):
+    """A neural system under study: trials, sites, activity, perturbations.
+
+    Attributes
+    ----------
+    name : str
+        Name shown in findings.
+    trials : pandas.DataFrame
+        One row a trial (index "trial"): task variables and behavior.
+    variables : dict of str to DataArray
+        Continuous variables, dims (trial, time).
+    sites : tuple of str
+        Where activity was recorded or is hooked.
+    runs : bool
+        True if a perturbation runs the system anew, so that its behavior follows.
+    perturbations : tuple of Perturbation
+        What was done to it.
+    """
+
+    runs: bool = False
+    name: str
+    variables: dict[str, xr.DataArray]
+    perturbations: tuple[Perturbation, ...] = ()
+
+    @property
+    @abstractmethod
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites."""
+
+    @property
+    @abstractmethod
+    def trials(self) -> pd.DataFrame:
+        """Trial table; a copy, so that changing it changes nothing here."""
+
+    @property
+    @abstractmethod
+    def root(self) -> System:
+        """The system before any selection and perturbation."""
+
+    @property
+    def parent(self) -> System | None:
+        """The system that was perturbed to make this one, if any."""
+        return None
+
+    @abstractmethod
+    def activity(self, site: str) -> xr.DataArray:
+        """Return activity, dims (trial, time, unit) or (trial, unit)."""
+
+    @abstractmethod
+    def perturb(self, *perturbations: Perturbation) -> System:
+        """Return this system with the perturbations added."""
+
+    @abstractmethod
+    def _selected(self, rows: NDArray[np.intp]) -> System:
+        """Return this system with the rows of the trial table at these positions."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of what the system was made from."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return what provenance says about this system."""
+
+    @cached_property
+    def trial_index(self) -> pd.Index:
+        """Labels of the trials (without computing any behavior)."""
+        return self.trials.index
+
+    def select(self, trials: Selector) -> System:
+        """Return the system with some of its trials.
+
+        Parameters
+        ----------
+        trials : boolean mask, labels, query string or callable
+            A mask of length n_trials, a list of trial labels, a query on the trial
+            table ("contrast == 0"), or a function of the table that returns a mask.
+        """
+        rows = selected_rows(self, trials)
+        if len(rows) == 0:
+            msg = f"select: no trial of {self.name!r} is left; got {trials!r}."
+            raise ContractError(msg)
+        return self._selected(rows)
+
+    def save(self, path: Any) -> Any:
+        """Write the system to a zarr store at `path`; nothing half-written stays."""
+        from marr.systems._store import save_system
+
+        return save_system(self, path)
+
+    @property
+    def halves(self) -> NDArray[np.int8]:
+        """Half (0 or 1) of each trial, whole groups together; fixed on the root."""
+        series = self.root._half_series
+        return series.loc[self.trial_index].to_numpy(dtype=np.int8)
+
+    @cached_property
+    def _half_series(self) -> pd.Series:
+        from marr.stats import halves
+
+        table = self.trials
+        column = group_column(table)
+        groups = None if column is None else table[column].to_numpy()
+        return pd.Series(halves(len(table), groups=groups), index=table.index)
+
+    @property
+    def group_column(self) -> str | None:
+        """Column that names groups of dependent trials, if the table has one."""
+        return group_column(self.trials)
+
+    def groups(self) -> NDArray[np.intp] | None:
+        """Return an integer code of the group of each trial, or None."""
+        column = self.group_column
+        if column is None:
+            return None
+        return np.asarray(pd.factorize(self.trials[column])[0])
+
+    def column(self, name: str, *, argument: str = "column") -> pd.Series:
+        """Return a column of the trial table, or raise with the nearest name.
+
+        Behavior that was renamed because it does not describe this system
+        (`intact_*`, `reference_*`) is refused with the reason.
+        """
+        table = self.trials
+        if name not in table.columns and f"intact_{name}" in table.columns:
+            msg = (
+                f"{argument}: {name!r} was observed on the intact system, not under the "
+                f"perturbation of {self.name!r}. Use the intact system, score a readout "
+                f"of the perturbed activity (marr.measures.decoded({name!r})), or record "
+                "real perturbation trials."
+            )
+            raise EvidenceError(msg)
+        if name not in table.columns and f"reference_{name}" in table.columns:
+            msg = (
+                f"{argument}: {name!r} in the table belongs to whoever produced it and is "
+                f"kept as 'reference_{name}'. Give marr.hook(readout=...) so that "
+                f"{self.name!r} makes its own."
+            )
+            raise EvidenceError(msg)
+        check_known(argument, name, table.columns, what="column of the trial table")
+        return table[name]
+
+    def check_site(self, site: str, *, argument: str = "site") -> None:
+        """Raise with the nearest name unless the site exists."""
+        if not self.sites:
+            msg = (
+                f"{argument}: {self.name!r} has behavior only, no activity; "
+                f"got {site!r}."
+            )
+            raise EvidenceError(msg)
+        check_known(argument, site, self.sites, what=f"site of {self.name!r}")
+
+    def unit_table(self, site: str | None = None) -> pd.DataFrame:
+        """Return one row a unit: label "site:unit_id", site, unit_id, coordinates."""
+        sites = self.sites if site is None else (site,)
+        frames = []
+        for name in sites:
+            units = self.activity(name)["unit"]
+            columns = {
+                str(key): coord.values
+                for key, coord in units.coords.items()
+                if coord.dims == ("unit",) and key != "unit"
+            }
+            frames.append(pd.DataFrame(columns, index=pd.Index(units.values, name="unit")))
+        return pd.concat(frames) if frames else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        """Show name, size and what was done."""
+        done = f", {len(self.perturbations)} perturbations" if self.perturbations else ""
+        return (
+            f"<{type(self).__name__} {self.name!r}: {len(self.trial_index)} trials, "
+            f"sites {list(self.sites)}{done}>"
+        )
+
+
+def selected_rows(system: System, trials: Selector) -> NDArray[np.intp]:
+    """Return positions of the trials that a selector names."""
+    index = system.trial_index
+    if isinstance(trials, Callable):  # type: ignore[arg-type]
+        trials = trials(system.trials)
+    if isinstance(trials, str):
+        try:
+            mask = system.trials.eval(trials)
+        except (
+            pd.errors.UndefinedVariableError,
+            SyntaxError,
+            ValueError,
+            TypeError,
+        ) as error:
+            columns = list(system.trials.columns)
+            msg = f"select: cannot evaluate {trials!r} ({error}). Columns: {columns}."
+            raise ContractError(msg) from error
+        trials = np.asarray(mask)
+    if isinstance(trials, pd.Series) and trials.dtype == bool:
+        trials = trials.reindex(index, fill_value=False).to_numpy()
+    values = np.asarray(trials)
+    if values.dtype == bool:
+        if values.shape != (len(index),):
+            msg = (
+                f"select: a mask must have one value a trial ({len(index)}); got shape "
+                f"{values.shape}."
+            )
+            raise ContractError(msg)
+        return np.flatnonzero(values)
+    rows = index.get_indexer(pd.Index(values))
+    if (rows < 0).any():
+        missing = values[rows < 0][:3].tolist()
+        msg = f"select: no trial {missing} in {system.name!r}. Labels: {list(index[:5])} ..."
+        raise ContractError(msg)
+    if len(np.unique(rows)) != len(rows):
+        msg = (
+            "select: a trial was named twice; a resampled system needs new labels, "
+            "so use marr.stats on the arrays to resample."
+        )
+        raise ContractError(msg)
+    return np.asarray(rows, dtype=np.intp)
+
+
+def group_column(table: pd.DataFrame) -> str | None:
+    """Return the column that names groups of dependent trials, or None.
+
+    The first of "sequence", "session", "block" that exists and has more than one
+    value.
+    """
+    for name in GROUP_COLUMNS:
+        if name in table.columns and table[name].nunique() > 1:
+            return name
+    return None
+
+
+def trial_hashes(system: System) -> NDArray[np.uint64]:
+    """Return one number for each trial, the same wherever the trial turns up again."""
+    origin = system.root.fingerprint()
+    return np.array(
+        [
+            int.from_bytes(
+                hashlib.blake2b(f"{origin}|{label}".encode(), digest_size=8).digest(),
+                "little",
+            )
+            for label in system.trial_index
+        ],
+        dtype=np.uint64,
+    )
+
+
+def renamed_behavior(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Return the table with behavior columns renamed to `prefix_*`."""
+    names = {
+        c: f"{prefix}_{c}" for c in BEHAVIOR_COLUMNS if c in table.columns
+    }
+    return table.rename(columns=names)
