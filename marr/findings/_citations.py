@@ -1,0 +1,246 @@
+"""References that methods cite, by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CITATIONS", "Citation"]
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A reference: authors, year, title, where; DOI where there is one."""
+
+    authors: str
+    year: int
+    title: str
+    venue: str
+    doi: str = ""
+
+    def text(self) -> str:
+        """Return the reference as one line."""
+        link = f" https://doi.org/{self.doi}" if self.doi else ""
+        return f"{self.authors} ({self.year}). {self.title}. {self.venue}.{link}"
+
+    def bibtex(self, key: str) -> str:
+        """Return the reference as a BibTeX entry."""
+        doi = f",\n  doi = {{{self.doi}}}" if self.doi else ""
+        return (
+            f"@misc{{{key},\n  author = {{{self.authors}}},\n  year = {{{self.year}}},\n"
+            f"  title = {{{self.title}}},\n  howpublished = {{{self.venue}}}{doi}\n}}"
+        )
+
+
+CITATIONS: dict[str, Citation] = {
+    "marr1982": Citation(
+        "Marr, D.",
+        1982,
+        "Vision: A computational investigation into the human representation and "
+        "processing of visual information",
+        "W. H. Freeman",
+    ),
+    "wichmann2001": Citation(
+        "Wichmann, F. A. and Hill, N. J.",
+        2001,
+        "The psychometric function: I. Fitting, sampling, and goodness of fit",
+        "Perception & Psychophysics 63, 1293-1313",
+        "10.3758/BF03194544",
+    ),
+    "schutt2016": Citation(
+        "Schütt, H. H., Harmeling, S., Macke, J. H. and Wichmann, F. A.",
+        2016,
+        "Painfree and accurate Bayesian estimation of psychometric functions for "
+        "(potentially) overdispersed data",
+        "Vision Research 122, 105-123",
+        "10.1016/j.visres.2016.02.002",
+    ),
+    "elvira2019": Citation(
+        "Elvira, V., Martino, L., Luengo, D. and Bugallo, M. F.",
+        2019,
+        "Generalized multiple importance sampling",
+        "Statistical Science 34, 129-155",
+        "10.1214/18-STS668",
+    ),
+    "wilson1927": Citation(
+        "Wilson, E. B.",
+        1927,
+        "Probable inference, the law of succession, and statistical inference",
+        "Journal of the American Statistical Association 22, 209-212",
+        "10.1080/01621459.1927.10502953",
+    ),
+    "haufe2014": Citation(
+        "Haufe, S., Meinecke, F., Görgen, K., Dähne, S., Haynes, J.-D., Blankertz, B. "
+        "and Bießmann, F.",
+        2014,
+        "On the interpretation of weight vectors of linear models in multivariate "
+        "neuroimaging",
+        "NeuroImage 87, 96-110",
+        "10.1016/j.neuroimage.2013.10.067",
+    ),
+    "king2014": Citation(
+        "King, J.-R. and Dehaene, S.",
+        2014,
+        "Characterizing the dynamics of mental representations: the temporal "
+        "generalization method",
+        "Trends in Cognitive Sciences 18, 203-210",
+        "10.1016/j.tics.2014.01.002",
+    ),
+    "hoerl1970": Citation(
+        "Hoerl, A. E. and Kennard, R. W.",
+        1970,
+        "Ridge regression: biased estimation for nonorthogonal problems",
+        "Technometrics 12, 55-67",
+        "10.1080/00401706.1970.10488634",
+    ),
+    "nichols2002": Citation(
+        "Nichols, T. E. and Holmes, A. P.",
+        2002,
+        "Nonparametric permutation tests for functional neuroimaging: a primer with "
+        "examples",
+        "Human Brain Mapping 15, 1-25",
+        "10.1002/hbm.1058",
+    ),
+    "maris2007": Citation(
+        "Maris, E. and Oostenveld, R.",
+        2007,
+        "Nonparametric statistical testing of EEG- and MEG-data",
+        "Journal of Neuroscience Methods 164, 177-190",
+        "10.1016/j.jneumeth.2007.03.024",
+    ),
+    "benjamini1995": Citation(
+        "Benjamini, Y. and Hochberg, Y.",
+        1995,
+        "Controlling the false discovery rate: a practical and powerful approach to "
+        "multiple testing",
+        "Journal of the Royal Statistical Society B 57, 289-300",
+        "10.1111/j.2517-6161.1995.tb02031.x",
+    ),
+    "holm1979": Citation(
+        "Holm, S.",
+        1979,
+        "A simple sequentially rejective multiple test procedure",
+        "Scandinavian Journal of Statistics 6, 65-70",
+    ),
+    "phipson2010": Citation(
+        "Phipson, B. and Smyth, G. K.",
+        2010,
+        "Permutation p-values should never be zero: calculating exact p-values when "
+        "permutations are randomly drawn",
+        "Statistical Applications in Genetics and Molecular Biology 9, 39",
+        "10.2202/1544-6115.1585",
+    ),
+    "freedman1983": Citation(
+        "Freedman, D. and Lane, D.",
+        1983,
+        "A nonstochastic interpretation of reported significance levels",
+        "Journal of Business & Economic Statistics 1, 292-298",
+        "10.1080/07350015.1983.10509354",
+    ),
+    "harris2020": Citation(
+        "Harris, K. D.",
+        2020,
+        "Nonsense correlations in neuroscience",
+        "bioRxiv 2020.11.29.402719",
+        "10.1101/2020.11.29.402719",
+    ),
+    "efron1987": Citation(
+        "Efron, B.",
+        1987,
+        "Better bootstrap confidence intervals",
+        "Journal of the American Statistical Association 82, 171-185",
+        "10.1080/01621459.1987.10478410",
+    ),
+    "kriegeskorte2008": Citation(
+        "Kriegeskorte, N., Mur, M. and Bandettini, P.",
+        2008,
+        "Representational similarity analysis - connecting the branches of systems "
+        "neuroscience",
+        "Frontiers in Systems Neuroscience 2, 4",
+        "10.3389/neuro.06.004.2008",
+    ),
+    "walther2016": Citation(
+        "Walther, A., Nili, H., Ejaz, N., Alink, A., Kriegeskorte, N. and Diedrichsen, J.",
+        2016,
+        "Reliability of dissimilarity measures for multi-voxel pattern analysis",
+        "NeuroImage 137, 188-200",
+        "10.1016/j.neuroimage.2015.12.012",
+    ),
+    "nili2014": Citation(
+        "Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W. and "
+        "Kriegeskorte, N.",
+        2014,
+        "A toolbox for representational similarity analysis",
+        "PLoS Computational Biology 10, e1003553",
+        "10.1371/journal.pcbi.1003553",
+    ),
+    "dekker2007": Citation(
+        "Dekker, D., Krackhardt, D. and Snijders, T. A. B.",
+        2007,
+        "Sensitivity of MRQAP tests to collinearity and autocorrelation conditions",
+        "Psychometrika 72, 563-581",
+        "10.1007/s11336-007-9016-1",
+    ),
+    "ledoit2004": Citation(
+        "Ledoit, O. and Wolf, M.",
+        2004,
+        "A well-conditioned estimator for large-dimensional covariance matrices",
+        "Journal of Multivariate Analysis 88, 365-411",
+        "10.1016/S0047-259X(03)00096-4",
+    ),
+    "morcos2018": Citation(
+        "Morcos, A. S., Barrett, D. G. T., Rabinowitz, N. C. and Botvinick, M.",
+        2018,
+        "On the importance of single directions for generalization",
+        "International Conference on Learning Representations",
+    ),
+    "meyes2019": Citation(
+        "Meyes, R., Lu, M., Waubert de Puiseau, C. and Meisen, T.",
+        2019,
+        "Ablation studies in artificial neural networks",
+        "arXiv:1901.08644",
+    ),
+    "cook1982": Citation(
+        "Cook, R. D. and Weisberg, S.",
+        1982,
+        "Residuals and influence in regression",
+        "Chapman and Hall",
+    ),
+    "ibl2021": Citation(
+        "The International Brain Laboratory et al.",
+        2021,
+        "Standardized and reproducible measurement of decision-making in mice",
+        "eLife 10, e63711",
+        "10.7554/eLife.63711",
+    ),
+    "viejo2023": Citation(
+        "Viejo, G. et al.",
+        2023,
+        "Pynapple, a toolbox for data analysis in neuroscience",
+        "eLife 12, RP85786",
+        "10.7554/eLife.85786",
+    ),
+    "peyrache2015": Citation(
+        "Peyrache, A., Lacroix, M. M., Petersen, P. C. and Buzsáki, G.",
+        2015,
+        "Internally organized mechanisms of the head direction sense",
+        "Nature Neuroscience 18, 569-575",
+        "10.1038/nn.3968",
+    ),
+    "cho2014": Citation(
+        "Cho, K. et al.",
+        2014,
+        "Learning phrase representations using RNN encoder-decoder for statistical "
+        "machine translation",
+        "Conference on Empirical Methods in Natural Language Processing",
+        "10.3115/v1/D14-1179",
+    ),
+    "schuirmann1987": Citation(
+        "Schuirmann, D. J.",
+        1987,
+        "A comparison of the two one-sided tests procedure and the power approach for "
+        "assessing the equivalence of average bioavailability",
+        "Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680",
+        "10.1007/BF01068419",
+    ),
+}
+"""Every reference that an analysis, link or data set may cite."""
