@@ -1,0 +1,206 @@
+"""What turns a function on a System into an analysis that returns a Finding."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+import xarray as xr
+
+from marr._cohort_findings import combine_members
+from marr.errors import ContractError, StatisticsError
+from marr.findings import FigureSpec, Finding, Note, provenance
+from marr.systems import Cohort, System, trial_hashes
+
+__all__ = ["ANALYSES", "Analysis", "Draft", "analysis", "finding_from_draft"]
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A registered analysis: its name, level, function and declared exemptions."""
+
+    name: str
+    level: str
+    function: Callable[..., Finding]
+    citations: tuple[str, ...]
+    needs: str = ""
+
+
+ANALYSES: dict[str, Analysis] = {}
+"""Every analysis on a system, by name; contract tests run over it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the body of an analysis knows; the decorator adds the rest.
+
+    `summary` may be a function of the estimate, so that a cohort's combined estimate
+    gets a sentence of its own.
+    """
+
+    estimate: xr.Dataset
+    summary: str | Callable[[xr.Dataset], str]
+    question: str
+    methods: str
+    evidence: str = "descriptive"
+    tables: dict[str, xr.Dataset] = field(default_factory=dict)
+    figures: Sequence[FigureSpec] = ()
+    notes: Sequence[Note] = ()
+    citations: Sequence[str] = ()
+    generalizes_over: str = "trials"
+    level: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def analysis(
+    *, level: str, citations: Sequence[str] = (), needs: str = ""
+) -> Callable[
+    [Callable[Concatenate[Any, P], Draft]], Callable[Concatenate[Any, P], Finding]
+]:
+    """Register a function `(system, *, ...) -> Draft` as an analysis.
+
+    The returned function gives a `Finding` with provenance, takes a `Cohort` as well
+    as a `System`, and checks its first argument.
+
+    Parameters
+    ----------
+    level : str
+        Marr's level.
+    citations : sequence of str
+        Keys of the method's references.
+    needs : str
+        What the analysis needs that not every system has, in words; "" if nothing.
+    """
+
+    def register(
+        function: Callable[Concatenate[Any, P], Draft],
+    ) -> Callable[Concatenate[Any, P], Finding]:
+        module = function.__module__.split(".")
+        name = f"{module[1]}.{function.__name__}" if len(module) > 1 else module[0]
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def run(system: Any, /, *args: P.args, **kwargs: P.kwargs) -> Finding:
+            started = time.perf_counter()
+            bound = signature.bind(system, *args, **kwargs)
+            bound.apply_defaults()
+            parameters = dict(list(bound.arguments.items())[1:])
+            if isinstance(system, Cohort):
+                members = [run(member, *args, **kwargs) for member in system]
+                return combine_members(
+                    system, members, seconds=time.perf_counter() - started
+                )
+            if not isinstance(system, System):
+                msg = (
+                    f"{name}: the first argument must be a System or a Cohort; got "
+                    f"{type(system).__name__}. Make one with marr.from_arrays, "
+                    "marr.read_nwb or marr.hook."
+                )
+                raise ContractError(msg)
+            draft = function(system, *args, **kwargs)
+            return finding_from_draft(
+                draft,
+                name=name,
+                level=level,
+                systems=(system,),
+                citations=citations,
+                parameters=parameters,
+                seconds=time.perf_counter() - started,
+            )
+
+        run.__annotations__ = {**function.__annotations__, "return": "Finding"}
+        ANALYSES[name] = Analysis(name, level, run, tuple(citations), needs)
+        return run
+
+    return register
+
+
+def finding_from_draft(
+    draft: Draft,
+    *,
+    name: str,
+    level: str,
+    systems: Sequence[System],
+    citations: Sequence[str] = (),
+    parameters: dict[str, Any],
+    seconds: float,
+) -> Finding:
+    """Return the finding of a draft: labels, provenance, trial hashes."""
+    summary = draft.summary(draft.estimate) if callable(draft.summary) else draft.summary
+    shown = {k: plain_parameter(v) for k, v in {**parameters, **draft.parameters}.items()}
+    digest = hashlib.sha256("".join(s.fingerprint() for s in systems).encode())
+    finding = Finding(
+        analysis=name,
+        level=draft.level or level,
+        evidence=draft.evidence,
+        system=" and ".join(dict.fromkeys(s.name for s in systems)),
+        question=draft.question,
+        summary=summary,
+        estimate=draft.estimate,
+        tables=dict(draft.tables),
+        figures=tuple(draft.figures),
+        methods=draft.methods,
+        citations=tuple(dict.fromkeys([*citations, *draft.citations])),
+        notes=tuple(draft.notes),
+        generalizes_over=draft.generalizes_over,
+        parameters=shown,
+        provenance=provenance(
+            seed=parameters.get("seed"),
+            systems=[s.describe() for s in systems],
+            data_hash=digest.hexdigest(),
+            seconds=seconds,
+        ),
+        trial_hashes=np.concatenate([trial_hashes(s) for s in systems]),
+    )
+    _refuse_empty(finding)
+    if callable(draft.summary):
+        object.__setattr__(finding, "_summarize", draft.summary)
+    return finding
+
+
+def _refuse_empty(finding: Finding) -> None:
+    """Refuse an estimate that is NaN everywhere: that is no result."""
+    values = finding.estimate["estimate"].values
+    if values.dtype.kind == "f" and values.size and np.isnan(values).all():
+        reasons = " ".join(n.text for n in finding.notes)
+        msg = (
+            f"{finding.analysis} of {finding.system!r} has no number to give: the "
+            f"estimate is undefined everywhere. {reasons}"
+        )
+        raise StatisticsError(msg)
+
+
+def plain_parameter(value: Any) -> Any:
+    """Return a parameter as a value that JSON can hold and a reader can read."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {str(k): plain_parameter(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_parameter(v) for v in value]
+    if isinstance(value, np.ndarray):
+        if value.size <= 32:
+            return value.tolist()
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:12]
+        return f"array {value.shape} {digest}"
+    if isinstance(value, Finding):
+        return f"finding {value.id}"
+    for attribute in ("label", "name", "__name__"):
+        if isinstance(getattr(value, attribute, None), str):
+            return getattr(value, attribute)
+    return type(value).__name__
+
+
+def with_notes(finding: Finding, *notes: Note) -> Finding:
+    """Return the finding with more notes."""
+    return replace(finding, notes=(*finding.notes, *notes))
