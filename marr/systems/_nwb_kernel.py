@@ -15,6 +15,7 @@ from numpy import ndarray
 __all__ = [
     "TOLERANCE_S",
     "count_spikes",
+    "intersect_intervals",
     "merge_intervals",
     "observed_bins",
     "resample_series",
@@ -206,4 +207,17 @@ def resample_series(
         share = (center - times[before]) / np.where(gap > 0, gap, 1.0)
         bridged = (share >= 0) & (share <= 1) & (gap <= max_gap + TOLERANCE_S)
         mean[empty[bridged]] = (values[before] + share * step)[bridged]
-    return (mean % (2 * np.pi) if circular else mean).reshape(shape)
+    if circular:
+        mean = mean % (2 * np.pi)
+        mean[mean >= 2 * np.pi] = 0.0  # rounding of tiny negative angles
+    return mean.reshape(shape)
+
+
+def intersect_intervals(
+    a: Float[ndarray, "intervals_a 2"], b: Float[ndarray, "intervals_b 2"]
+) -> Float[ndarray, "common 2"]:
+    """Return the times that lie in both of two sets of merged, sorted intervals."""
+    start = np.maximum(a[:, None, 0], b[None, :, 0])
+    stop = np.minimum(a[:, None, 1], b[None, :, 1])
+    keep = stop > start + TOLERANCE_S
+    return np.column_stack([start[keep], stop[keep]])
