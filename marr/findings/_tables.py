@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Series", "axis_label", "is_numeric", "labels_of", "series_of", "values_of"]
 
-INTERVALS = (("ci_low", "ci_high"),)
-
 
 @dataclass(frozen=True)
 class Series:
@@ -100,7 +98,7 @@ def series_of(table: xr.Dataset, x: str | None, group: str | None) -> list[Serie
     list of Series
         In the order of the table's coordinates.
     """
-    others = [str(d) for d in table["estimate"].dims if d not in {x, group}]
+    others = [str(d) for d in _main(table).dims if d not in {x, group}]
     facets = [d for d in others if table.sizes[d] > 1]
     names = _group_names(table, group)
     series = []
@@ -124,6 +122,13 @@ def series_of(table: xr.Dataset, x: str | None, group: str | None) -> list[Serie
             }
             series.append(Series(name, panel, at, columns))
     return series
+
+
+def _main(table: xr.Dataset) -> xr.DataArray:
+    """Return the variable whose axes count: the estimate, else the one with most axes."""
+    if "estimate" in table:
+        return table["estimate"]
+    return max(table.data_vars.values(), key=lambda v: v.ndim)
 
 
 def _group_names(table: xr.Dataset, group: str | None) -> list[str]:
