@@ -1,0 +1,414 @@
+"""Posterior of a psychometric function: free coordinates, modes, importance sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import expit, gammaln, ndtri
+
+from ._curve_kernel import NATURAL, Cells, Prior, log_likelihood
+
+__all__ = ["LAPSES", "Draws", "Problem", "climb", "find_map", "sample"]
+
+LAPSES = ("free", "equal", "fixed")
+LogDensity = Callable[[np.ndarray], np.ndarray]
+
+_DF = 5.0  # degrees of freedom of the proposals
+_WIDEN = 1.2  # covariance of a proposal over that of the weighted draws
+_PER_ROUND = 4096
+_FROM_PRIOR = 512
+_STEPS = np.array([1.0, 0.5, 0.2, 0.05, 0.01, 2.0])
+_ZERO = 1e-6  # a lapse rate or overdispersion under this is reported as 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One psychometric fit: counted trials, link, prior and what is free.
+
+    Attributes
+    ----------
+    cells : Cells
+    prior : Prior
+    link : {"logistic", "gaussian", "weibull"}
+    lapses : {"free", "equal", "fixed"}
+        Two rates, one shared rate, or the given ones.
+    rates : (float, float)
+        Lower and upper lapse rate where `lapses` is "fixed".
+    overdispersed : bool
+        Whether cells are beta-binomial rather than binomial.
+    """
+
+    cells: Cells
+    prior: Prior
+    link: str
+    lapses: str = "free"
+    rates: tuple[float, float] = (0.0, 0.0)
+    overdispersed: bool = False
+
+    @property
+    def n_lapses(self) -> int:
+        """Free lapse rates: 2, 1 or 0."""
+        return {"free": 2, "equal": 1, "fixed": 0}[self.lapses]
+
+    @property
+    def n_free(self) -> int:
+        """Free parameters."""
+        return 2 + self.n_lapses + int(self.overdispersed)
+
+    @property
+    def free_columns(self) -> list[int]:
+        """Columns of the natural matrix that carry the free parameters."""
+        last = [4] if self.overdispersed else []
+        return [0, 1, *range(2, 2 + self.n_lapses), *last]
+
+    def _widen(self, free: np.ndarray) -> np.ndarray:
+        """Natural matrix (n_rows, 5) from free natural values (n_rows, n_free)."""
+        theta = np.zeros((len(free), len(NATURAL)))
+        theta[:, self.free_columns] = free
+        if self.lapses == "equal":
+            theta[:, 3] = theta[:, 2]
+        elif self.lapses == "fixed":
+            theta[:, 2:4] = self.rates
+        return theta
+
+    def natural(self, z: Float[np.ndarray, "rows free"]) -> Float[np.ndarray, "rows five"]:
+        """Parameters from unbounded coordinates.
+
+        Parameters
+        ----------
+        z : array of shape (n_rows, n_free)
+            Threshold, log width, logit of twice each lapse rate, logit overdispersion.
+
+        Returns
+        -------
+        array of shape (n_rows, 5)
+        """
+        free = z.copy()
+        free[:, 1] = np.exp(z[:, 1])
+        lapse = slice(2, 2 + self.n_lapses)
+        free[:, lapse] = expit(z[:, lapse]) / 2
+        if self.overdispersed:
+            free[:, -1] = expit(z[:, -1])
+        return self._widen(free)
+
+    def coordinates(self, theta: Float[np.ndarray, "rows five"]) -> Float[np.ndarray, "rows free"]:
+        """Inverse of `natural` for parameters inside their bounds."""
+        z = theta[:, self.free_columns]
+        z[:, 1] = np.log(z[:, 1])
+        lapse = np.clip(z[:, 2 : 2 + self.n_lapses] * 2, 1e-9, 1 - 1e-9)
+        z[:, 2 : 2 + self.n_lapses] = np.log(lapse) - np.log1p(-lapse)
+        if self.overdispersed:
+            eta = np.clip(z[:, -1], 1e-9, 1 - 1e-9)
+            z[:, -1] = np.log(eta) - np.log1p(-eta)
+        return z
+
+    def rooted(self, v: Float[np.ndarray, "rows free"]) -> Float[np.ndarray, "rows five"]:
+        """Parameters with rates as squares, so that a mode at rate 0 is a smooth one."""
+        free = v.copy()
+        free[:, 1] = np.exp(np.clip(v[:, 1], -700, 700))
+        lapse = slice(2, 2 + self.n_lapses)
+        free[:, lapse] = np.minimum(v[:, lapse] ** 2, 0.499999)
+        if self.overdispersed:
+            free[:, -1] = np.minimum(v[:, -1] ** 2, 1 - 1e-9)
+        return self._widen(free)
+
+    def log_prior(self, theta: Float[np.ndarray, "rows five"]) -> Float[np.ndarray, " rows"]:
+        """Log prior density of the free parameters, in natural units."""
+        out = self.prior.log_threshold(theta[:, 0]) + self.prior.log_width(theta[:, 1])
+        for column in range(2, 2 + self.n_lapses):
+            out = out + self.prior.log_lapse(theta[:, column])
+        if self.overdispersed:
+            out = out + self.prior.log_overdispersion(theta[:, 4])
+        return np.asarray(out)
+
+    def log_jacobian(self, z: Float[np.ndarray, "rows free"]) -> Float[np.ndarray, " rows"]:
+        """Log volume of natural units per unit of the free coordinates."""
+        out = z[:, 1].copy()
+        for column in range(2, 2 + self.n_lapses):
+            out += _log_logit_slope(z[:, column]) - np.log(2.0)
+        if self.overdispersed:
+            out += _log_logit_slope(z[:, -1])
+        return out
+
+    def log_posterior(self, theta: Float[np.ndarray, "rows five"]) -> Float[np.ndarray, " rows"]:
+        """Unnormalized log posterior density in natural units."""
+        return self.log_prior(theta) + log_likelihood(theta, self.cells, self.link)
+
+    def log_target(self, z: Float[np.ndarray, "rows free"]) -> Float[np.ndarray, " rows"]:
+        """Unnormalized log posterior density in free coordinates."""
+        return self.log_posterior(self.natural(z)) + self.log_jacobian(z)
+
+    def from_prior(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "rows free"]:
+        """Draw `n` free coordinates from the prior."""
+        theta = self.prior.quantiles(_spread_points(n, len(NATURAL), rng))
+        return self.coordinates(theta)
+
+
+def _log_logit_slope(z: np.ndarray) -> np.ndarray:
+    """Log of d expit(z) / dz."""
+    return -np.abs(z) - 2 * np.log1p(np.exp(-np.abs(z)))
+
+
+def _spread_points(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
+    """Evenly spread points in the unit cube (n, d): additive recurrence, random shift."""
+    root = 2.0
+    for _ in range(40):  # the positive root of root**(d + 1) = root + 1
+        root = (1.0 + root) ** (1.0 / (d + 1))
+    steps = root ** -np.arange(1.0, d + 1)
+    points = (rng.random(d) + np.arange(1, n + 1)[:, None] * steps) % 1.0
+    return np.clip(points, 1e-12, 1 - 1e-12)
+
+
+def climb(
+    target: LogDensity,
+    start: Float[np.ndarray, " free"],
+    scale: Float[np.ndarray, " free"],
+    *,
+    n_iterations: int = 60,
+    tolerance: float = 1e-10,
+) -> tuple[Float[np.ndarray, " free"], Float[np.ndarray, "free free"], bool]:
+    """Climb to a mode by Newton steps with differences taken in one batch.
+
+    Parameters
+    ----------
+    target : callable
+        (n_rows, n_free) -> (n_rows,) log density.
+    start : array of shape (n_free,)
+        Point with finite density.
+    scale : array of shape (n_free,)
+        Rough size of a change that matters, for the first differences.
+    n_iterations : int
+        Most Newton steps.
+    tolerance : float
+        Stop when a step gains less, in nats.
+
+    Returns
+    -------
+    mode : array of shape (n_free,)
+    hessian : array of shape (n_free, n_free)
+    converged : bool
+    """
+    z, size = start.astype(float), scale.astype(float)
+    value = float(target(z[None])[0])
+    for _ in range(n_iterations):
+        gradient, hessian = _differences(target, z, 0.02 * size)
+        curve = np.abs(np.diag(hessian))
+        size = np.clip(1 / np.sqrt(np.maximum(curve, 1e-300)), size / 10, size * 10)
+        size = np.minimum(size, 1e3 * scale)
+        scaled = hessian * np.outer(size, size)
+        eigen, axes = np.linalg.eigh(scaled)
+        push = axes @ ((axes.T @ (gradient * size)) / np.maximum(np.abs(eigen), 0.05))
+        tries = z + _STEPS[:, None] * (push * size)
+        values = target(tries)
+        values[~np.isfinite(values)] = -np.inf
+        best = int(values.argmax())
+        gain = float(values[best]) - value
+        if gain > 0:
+            z, value = tries[best], float(values[best])
+        if gain < tolerance:
+            return z, hessian, True
+    return z, hessian, False
+
+
+def _differences(
+    target: LogDensity, z: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian by central differences, all points in one call."""
+    d = len(z)
+    eye = np.diag(h)
+    pairs = [(i, j) for i in range(d) for j in range(i)]
+    both = [eye[i] + eye[j] for i, j in pairs] + [eye[i] - eye[j] for i, j in pairs]
+    moves = np.concatenate([np.zeros((1, d)), eye, -eye, np.array(both), -np.array(both)])
+    f = target(z + moves)
+    centre, plus, minus = f[0], f[1 : d + 1], f[d + 1 : 2 * d + 1]
+    rest = f[2 * d + 1 :].reshape(2, 2, len(pairs))  # (sign, same or opposed, pair)
+    gradient = (plus - minus) / (2 * h)
+    hessian = np.diag((plus + minus - 2 * centre) / h**2)
+    mixed = (rest[0, 0] + rest[1, 0] - rest[0, 1] - rest[1, 1]) / 4
+    for (i, j), value in zip(pairs, mixed, strict=True):
+        hessian[i, j] = hessian[j, i] = value / (h[i] * h[j])
+    return gradient, hessian
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Weighted draws from a posterior.
+
+    Attributes
+    ----------
+    theta : array of shape (n_draws, 5)
+        Natural parameters, columns as in `NATURAL`.
+    weights : array of shape (n_draws,)
+        Importance weights, summing to 1.
+    effective : float
+        Effective number of draws, ``1 / sum(weights**2)``.
+    n_rounds : int
+        Rounds of adaptation that were used.
+    log_evidence : float
+        Log of the marginal likelihood (without binomial coefficients).
+    """
+
+    theta: Float[np.ndarray, "draws five"]
+    weights: Float[np.ndarray, " draws"]
+    effective: float
+    n_rounds: int
+    log_evidence: float
+
+    def resample(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n five"]:
+        """Return `n` equally weighted draws in random order (systematic resampling)."""
+        at = (rng.random() + np.arange(n)) / n
+        rows = np.searchsorted(np.cumsum(self.weights), at).clip(max=len(self.theta) - 1)
+        return self.theta[rng.permutation(rows)]
+
+
+def sample(
+    problem: Problem,
+    *,
+    seed: int,
+    effective: float = 4000.0,
+    min_rounds: int = 3,
+    max_rounds: int = 10,
+) -> Draws:
+    """Draw from the posterior by adaptive importance sampling.
+
+    Proposals are a share of the prior and multivariate t distributions (5 degrees of
+    freedom), the first from the curvature at the mode, each next one with the mean
+    and 1.2 times the covariance of the weighted draws so far. Every draw is weighted
+    against the mixture of all proposals (balance heuristic), so that no weight is
+    left behind by a poor early round.
+
+    Parameters
+    ----------
+    problem : Problem
+    seed : int
+    effective : float
+        Effective number of draws at which adaptation stops.
+    min_rounds, max_rounds : int
+        Rounds made at least and at most.
+
+    Returns
+    -------
+    Draws
+
+    References
+    ----------
+    Cornuet, Marin, Mira & Robert (2012), Scandinavian Journal of Statistics 39,
+    798-812 (adaptive multiple importance sampling).
+    """
+    rng = np.random.default_rng(seed)
+    z = problem.from_prior(_FROM_PRIOR, rng)
+    target = problem.log_target(z)
+    mean, covariance = _first_proposal(problem, z, target)
+    proposals: list[tuple[np.ndarray, np.ndarray]] = []
+    for n_rounds in range(1, max_rounds + 1):
+        proposals.append((mean, np.linalg.cholesky(covariance)))
+        new = _draw_t(mean, proposals[-1][1], _PER_ROUND, rng)
+        z = np.concatenate([z, new])
+        target = np.concatenate([target, problem.log_target(new)])
+        weights, log_evidence = _balance(problem, z, target, proposals)
+        n_effective = 1.0 / float((weights**2).sum())
+        mean, covariance = _moments(z, weights)
+        if n_rounds >= min_rounds and n_effective >= effective:
+            break
+    return Draws(
+        theta=problem.natural(z),
+        weights=weights,
+        effective=n_effective,
+        n_rounds=n_rounds,
+        log_evidence=log_evidence,
+    )
+
+
+def _first_proposal(
+    problem: Problem, z: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mode in free coordinates, and the covariance that the curvature there implies."""
+    spread = problem.prior.high - problem.prior.low
+    scale = np.full(problem.n_free, 0.3)
+    scale[0] = 0.05 * spread
+    start = z[int(target.argmax())]
+    mode, hessian, _ = climb(problem.log_target, start, scale, n_iterations=30, tolerance=1e-4)
+    wide = np.maximum(z.std(axis=0), 1e-9)  # never wider than the prior
+    eigen, axes = np.linalg.eigh(-hessian * np.outer(wide, wide))
+    eigen = np.maximum(eigen, 0.25)
+    root = wide[:, None] * axes / np.sqrt(eigen)
+    return mode, _WIDEN * root @ root.T
+
+
+def _draw_t(mean: np.ndarray, root: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Multivariate t draws (n, n_free) from evenly spread points."""
+    d = len(mean)
+    u = _spread_points(n, d, rng)
+    radius = np.sqrt(_DF / rng.chisquare(_DF, size=(n, 1)))
+    return mean + (ndtri(u) * radius) @ root.T
+
+
+def _log_t(z: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
+    d = len(mean)
+    distance = (np.linalg.solve(root, (z - mean).T) ** 2).sum(axis=0)
+    constant = gammaln((_DF + d) / 2) - gammaln(_DF / 2) - d / 2 * np.log(_DF * np.pi)
+    volume = np.log(np.diag(root)).sum()
+    return np.asarray(constant - volume - (_DF + d) / 2 * np.log1p(distance / _DF))
+
+
+def _balance(
+    problem: Problem,
+    z: np.ndarray,
+    target: np.ndarray,
+    proposals: list[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, float]:
+    """Weights of all draws against the mixture of all proposals; log evidence."""
+    log_prior = problem.log_prior(problem.natural(z)) + problem.log_jacobian(z)
+    shares = np.array([_FROM_PRIOR] + [_PER_ROUND] * len(proposals), dtype=float)
+    logs = np.stack([log_prior, *(_log_t(z, m, root) for m, root in proposals)])
+    mixture = np.logaddexp.reduce(logs + np.log(shares / shares.sum())[:, None], axis=0)
+    log_weights = target - mixture
+    top = log_weights.max()
+    weights = np.exp(log_weights - top)
+    total = weights.sum()
+    return weights / total, float(top + np.log(total / len(z)))
+
+
+def _moments(z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and widened covariance, kept positive definite."""
+    mean = weights @ z
+    centred = z - mean
+    covariance = (centred * weights[:, None]).T @ centred
+    floor = 1e-12 + 1e-6 * np.diag(covariance)
+    return mean, _WIDEN * covariance + np.diag(floor)
+
+
+def find_map(problem: Problem, draws: Draws) -> tuple[Float[np.ndarray, " five"], float, bool]:
+    """Posterior mode in natural units, from the best of the draws.
+
+    Rates are climbed as squares: a mode at rate 0 is then a smooth maximum and is
+    reported as exactly 0.
+
+    Parameters
+    ----------
+    problem : Problem
+    draws : Draws
+
+    Returns
+    -------
+    theta : array of shape (5,)
+        The mode, columns as in `NATURAL`.
+    log_density : float
+        Unnormalized log posterior density there.
+    converged : bool
+    """
+    density = np.where(draws.weights > 0, problem.log_posterior(draws.theta), -np.inf)
+    start = draws.theta[int(density.argmax())][problem.free_columns]
+    start[1] = np.log(start[1])
+    start[2:] = np.sqrt(start[2:])
+    scale = np.full(problem.n_free, 0.05)
+    scale[0] = 0.01 * (problem.prior.high - problem.prior.low)
+    mode, _, converged = climb(
+        lambda v: problem.log_posterior(problem.rooted(v)), start, scale
+    )
+    theta = problem.rooted(mode[None])[0]
+    theta[2:][theta[2:] < _ZERO] = 0.0
+    return theta, float(problem.log_posterior(theta[None])[0]), converged
