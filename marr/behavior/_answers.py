@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from marr.errors import ContractError, EvidenceError, OptionError, StatisticsError
-from marr.systems import System
+
+if TYPE_CHECKING:
+    from marr.systems import System
 
 __all__ = [
     "Answers",
@@ -208,11 +211,16 @@ def conditions(
     if not levels:
         msg = f"by: column {by!r} of {system.name!r} is missing on every trial."
         raise StatisticsError(msg)
-    plain = [v if isinstance(v, (int, float)) and not isinstance(v, bool) else str(v) for v in levels]
-    return codes, plain
+    plain: list[object] = [
+        v if isinstance(v, (int, float)) and not isinstance(v, bool) else str(v)
+        for v in levels
+    ]
+    return np.asarray(codes), plain
 
 
-def clusters_of(system: System, *used: str | None) -> tuple[np.ndarray | None, str | None]:
+def clusters_of(
+    system: System, *used: str | None
+) -> tuple[np.ndarray | None, str | None]:
     """Return cluster codes of trials (sessions, sequences), and their column.
 
     A column that the analysis already splits by, or that is the stimulus, makes no

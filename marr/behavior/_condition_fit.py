@@ -12,10 +12,18 @@ from ._curve_kernel import (
     psi,
     slope_at_threshold,
 )
-from ._posterior_kernel import Problem, find_map, sample
-from ._summary_kernel import FitCheck, check_fit, equal_tails, quantiles, shortest, two_sided_p
+from ._posterior_kernel import find_map, sample
+from ._problem_kernel import Problem
+from ._summary_kernel import (
+    FitCheck,
+    check_fit,
+    equal_tails,
+    quantiles,
+    shortest,
+    two_sided_p,
+)
 
-__all__ = ["ConditionFit", "FitOptions", "fit_condition"]
+__all__ = ["ConditionFit", "FitOptions", "fit_condition", "null_value"]
 
 N_EQUAL = 8000  # equally weighted draws kept for contrasts
 N_CHECK = 500  # simulated data sets of the checks
@@ -133,8 +141,14 @@ def fit_condition(
     codes = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
     return ConditionFit(
         rows={
-            name: _row(name, weighted[name], posterior.weights, at_mode[name], options,
-                       posterior.effective)
+            name: _row(
+                name,
+                weighted[name],
+                posterior.weights,
+                at_mode[name],
+                options,
+                posterior.effective,
+            )
             for name in options.names
         },
         draws=_quantities(equal, options),
@@ -148,7 +162,7 @@ def fit_condition(
 
 
 def _quantities(theta: np.ndarray, options: FitOptions) -> dict[str, np.ndarray]:
-    """Reported quantities (each of shape (n_rows,)) of a parameter matrix."""
+    """Return reported quantities, each of shape (n_rows,), of a parameter matrix."""
     log = options.link == "weibull"
     sign = -1.0 if options.falling else 1.0
     low, high = (3, 2) if options.falling else (2, 3)

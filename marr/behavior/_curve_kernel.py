@@ -99,7 +99,9 @@ def make_cells(
     levels, level = np.unique(x, return_inverse=True)
     level = level.reshape(-1)
     group = np.zeros(len(x), dtype=np.int64) if clusters is None else clusters
-    keys, cell = np.unique(np.stack([level, group], axis=1), axis=0, return_inverse=True)
+    keys, cell = np.unique(
+        np.stack([level, group], axis=1), axis=0, return_inverse=True
+    )
     cell = cell.reshape(-1)
     hits = np.bincount(cell, y, minlength=len(keys))
     total = np.bincount(cell, minlength=len(keys)).astype(float)
@@ -215,7 +217,9 @@ def _log_beta_binomial(
     n = len(cells.levels)
     # log-gamma of a and of b is owed once for each cell that has hits (misses)
     n_hit = np.bincount(cells.level[some_hits], cells.times[some_hits], minlength=n)
-    n_miss = np.bincount(cells.level[some_misses], cells.times[some_misses], minlength=n)
+    n_miss = np.bincount(
+        cells.level[some_misses], cells.times[some_misses], minlength=n
+    )
     up = gammaln(cells.hits[some_hits] + a[:, cells.level[some_hits]])
     down = gammaln(misses[some_misses] + b[:, cells.level[some_misses]])
     sizes, where = np.unique(cells.total, return_inverse=True)
@@ -283,7 +287,9 @@ class Prior:
         b = self.overdispersion_b
         return np.log(b) + (b - 1) * np.log(np.maximum(1.0 - eta, _TINY))
 
-    def quantiles(self, u: Float[np.ndarray, "rows five"]) -> Float[np.ndarray, "rows five"]:
+    def quantiles(
+        self, u: Float[np.ndarray, "rows five"]
+    ) -> Float[np.ndarray, "rows five"]:
         """Parameter sets at prior probabilities `u`, of shape (n_rows, 5)."""
         spread = self.high - self.low
         grid = np.linspace(self.low - spread / 2, self.high + spread / 2, 2001)
@@ -327,7 +333,9 @@ def make_prior(levels: Float[np.ndarray, " levels"]) -> Prior:
     step = float(np.diff(levels).min())
     spread = high - low
     grid = np.unique(
-        np.concatenate([np.linspace(step, 2 * step, 500), np.linspace(step, 3 * spread, 3000)])
+        np.concatenate(
+            [np.linspace(step, 2 * step, 500), np.linspace(step, 3 * spread, 3000)]
+        )
     )
     cdf = _cumulative(_width_shape(grid, step, spread), grid)
     return Prior(

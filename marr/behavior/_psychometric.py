@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from marr._analysis import Draft, analysis
-from marr.errors import ContractError, OptionError, StatisticsError, check_option
+from marr.errors import OptionError, StatisticsError, check_option
 from marr.findings import FigureSpec, Note
-from marr.systems import System
 
-from ._answers import Answers, clusters_of, conditions, numbers, read_answers
 from ._condition_fit import ConditionFit, FitOptions, fit_condition
 from ._curve_kernel import LINKS, make_prior
-from ._posterior_kernel import LAPSES
+from ._problem_kernel import LAPSES
 from ._psychometric_tables import (
     contrast_table,
     curve_table,
@@ -25,11 +22,15 @@ from ._psychometric_tables import (
     nice_grid,
     stimulus_bins,
 )
-from ._psychometric_text import fit_notes, methods_text, summarizer
+from ._psychometric_text import fit_notes, methods_text, sentence_case, summarizer
+from ._psychometric_trials import Trials, check_trials, read_trials, why_not
+
+if TYPE_CHECKING:
+    from marr.systems import System
 
 __all__ = ["psychometric"]
 
-_FEWEST = 10  # trials without which nothing is fitted
+_FALLING_Z = 4.0  # standardized trend from which a curve is taken to fall
 
 
 @analysis(level="behavior", citations=("schutt2016", "wichmann2001", "elvira2019"))
@@ -129,132 +130,49 @@ def psychometric(
     if by is not None and by in (stimulus, choice):
         msg = f"by must be another column than stimulus and choice; got {by!r}."
         raise OptionError(msg)
-    trials = _read_trials(system, stimulus, choice, positive, by)
-    _check_trials(trials, system.name, stimulus, link)
-    clusters, cluster_column = clusters_of(system, by, stimulus)
-    clusters = None if clusters is None else clusters[trials.kept]
-    options = _options(trials, link, lapses, rates, overdispersion, clusters)
-    x = np.log(trials.x) if link == "weibull" else trials.x
+    trials = read_trials(system, stimulus, choice, positive, by)
+    check_trials(trials, link)
+    options = _options(trials, link, lapses, rates, overdispersion)
     bins, centers = stimulus_bins(trials.x)
-    fits: list[ConditionFit | None] = []
-    notes = _trial_notes(trials, stimulus, options)
-    for code, level in enumerate(trials.levels):
-        rows = trials.codes == code
-        reason = _unfit(trials, rows)
-        if reason:
-            notes.append(Note(
-                "not_fitted", f"{by} {level} was not fitted: {reason}.",
-                "Its cells are empty (NaN).",
-            ))  # fmt: skip
-            fits.append(None)
-            continue
-        group = None if clusters is None else clusters[rows]
-        fits.append(fit_condition(x[rows], trials.y[rows], bins[rows], group, options, seed))
-    return _draft(system, trials, fits, notes, options, stimulus, by, cluster_column, seed,
-                  bins, centers)
-
-
-@dataclass(frozen=True)
-class _Trials:
-    """Trials with a stimulus, an answer and a condition; `kept` marks them."""
-
-    x: np.ndarray
-    y: np.ndarray
-    codes: np.ndarray
-    levels: list[object]
-    kept: np.ndarray
-    answers: Answers
-
-    @property
-    def n_dropped(self) -> int:
-        return int((~self.kept).sum())
+    fits = _fit_all(trials, bins, options, seed)
+    notes = _trial_notes(trials, fits, options)
+    if all(fit is None for fit in fits):
+        msg = f"no level of {by!r} can be fitted. {' '.join(n.text for n in notes)}"
+        raise StatisticsError(msg)
+    return _draft(trials, fits, notes, options, seed, bins, centers)
 
 
 def _checked_rates(lapses: str, rates: tuple[float, float]) -> tuple[float, float]:
     low, high = (float(r) for r in rates)
     if lapses != "fixed" and (low, high) != (0.0, 0.0):
-        msg = f"lapse_rates={rates} is used with lapses='fixed' only; got lapses={lapses!r}."
+        msg = f"lapse_rates={rates} needs lapses='fixed'; got lapses={lapses!r}."
         raise OptionError(msg)
     if not (0 <= low < 1 and 0 <= high < 1 and low + high < 1):
-        msg = f"lapse_rates must be two rates at or above 0 that sum to less than 1; got {rates}."
+        msg = (
+            "lapse_rates must be two rates at or above 0 that sum to less than 1; got "
+            f"{rates}."
+        )
         raise OptionError(msg)
     return low, high
 
 
-def _read_trials(
-    system: System, stimulus: str, choice: str, positive: object, by: str | None
-) -> _Trials:
-    x = numbers(system, stimulus, argument="stimulus").to_numpy(dtype=float)
-    answers = read_answers(system, choice, positive=positive)
-    codes, levels = conditions(system, by, reserved=("parameter", "stimulus", "pair", "units"))
-    kept = ~np.isnan(x) & ~np.isnan(answers.y) & (codes >= 0)
-    return _Trials(
-        x=x[kept], y=answers.y[kept], codes=codes[kept], levels=levels, kept=kept,
-        answers=answers,
-    )  # fmt: skip
-
-
-def _check_trials(trials: _Trials, name: str, stimulus: str, link: str) -> None:
-    n = len(trials.x)
-    if n < _FEWEST:
-        msg = (
-            f"a psychometric function needs at least {_FEWEST} trials with stimulus and "
-            f"choice; {name!r} has {n} of {len(trials.kept)}."
-        )
-        raise StatisticsError(msg)
-    levels = np.unique(trials.x)
-    if len(levels) < 2:
-        msg = (
-            f"stimulus: column {stimulus!r} of {name!r} has one level only "
-            f"({levels[0]:g}); a psychometric function needs at least two. For a "
-            "proportion use marr.behavior.accuracy."
-        )
-        raise StatisticsError(msg)
-    if len(np.unique(trials.y)) < 2:
-        only = trials.answers.positive if trials.y[0] else trials.answers.negative
-        msg = (
-            f"all {n} trials of {name!r} with a stimulus have choice {only}; one answer "
-            "has no psychometric function."
-        )
-        raise StatisticsError(msg)
-    if link == "weibull" and levels[0] <= 0:
-        n_low = int((trials.x <= 0).sum())
-        msg = (
-            f"link='weibull' needs stimuli above 0; {n_low} trials of {stimulus!r} are not. "
-            "Use link='logistic' for signed stimuli, or select the trials above 0."
-        )
-        raise ContractError(msg)
-
-
-def _unfit(trials: _Trials, rows: np.ndarray) -> str:
-    """Say why a condition cannot be fitted, or nothing."""
-    if rows.sum() < _FEWEST:
-        return f"{int(rows.sum())} trials, at least {_FEWEST} are needed"
-    if len(np.unique(trials.x[rows])) < 2:
-        return "one stimulus level"
-    if len(np.unique(trials.y[rows])) < 2:
-        return "one answer on all its trials"
-    return ""
-
-
 def _options(
-    trials: _Trials,
+    trials: Trials,
     link: str,
     lapses: str,
     rates: tuple[float, float],
     overdispersion: bool | None,
-    clusters: np.ndarray | None,
 ) -> FitOptions:
     levels = np.unique(trials.x)
     low, high = float(levels[0]), float(levels[-1])
     log = link == "weibull"
     if overdispersion is None:
-        overdispersion = clusters is not None
-    if log:
-        powers = nice_grid(np.log10(low), np.log10(high), 100)
-        grid = 10.0**powers
-    else:
-        grid = nice_grid(low, high, 100)
+        overdispersion = trials.clusters is not None
+    grid = (
+        10.0 ** nice_grid(np.log10(low), np.log10(high), 100)
+        if log
+        else nice_grid(low, high, 100)
+    )
     trend = np.corrcoef(np.argsort(np.argsort(trials.x)), trials.y)[0, 1]
     return FitOptions(
         prior=make_prior(np.log(levels) if log else levels),
@@ -262,87 +180,115 @@ def _options(
         lapses=lapses,
         rates=rates,
         overdispersed=overdispersion,
-        falling=bool(trend * np.sqrt(len(trials.x)) < -4.0),
+        falling=bool(trend * np.sqrt(len(trials.x)) < -_FALLING_Z),
         at_zero=not log and low <= 0 <= high,
         grid=grid,
     )
 
 
-def _trial_notes(trials: _Trials, stimulus: str, options: FitOptions) -> list[Note]:
+def _fit_all(
+    trials: Trials, bins: np.ndarray, options: FitOptions, seed: int
+) -> list[ConditionFit | None]:
+    """Fit every condition that can be fitted."""
+    x = np.log(trials.x) if options.link == "weibull" else trials.x
+    fits: list[ConditionFit | None] = []
+    for code in range(len(trials.levels)):
+        rows = trials.codes == code
+        if why_not(trials, rows):
+            fits.append(None)
+            continue
+        clusters = None if trials.clusters is None else trials.clusters[rows]
+        fits.append(
+            fit_condition(x[rows], trials.y[rows], bins[rows], clusters, options, seed)
+        )
+    return fits
+
+
+def _trial_notes(
+    trials: Trials, fits: list[ConditionFit | None], options: FitOptions
+) -> list[Note]:
     notes = []
-    if trials.n_dropped:
+    n_dropped = trials.n_all - len(trials.x)
+    if n_dropped:
         notes.append(Note(
             "missing",
-            f"{trials.n_dropped} of {len(trials.kept)} trials lack a stimulus, a choice or a "
-            "condition and were left out.",
-            "If answers are missing more often at some stimuli, the curve is of the answered trials.",
+            f"{n_dropped} of {trials.n_all} trials lack a stimulus, a choice or a condition and "
+            "were left out.",
+            "If answers are missing more often at some stimuli, the curve is that of the "
+            "answered trials.",
         ))  # fmt: skip
     if options.falling:
         notes.append(Note(
             "falling",
-            f"Choice {trials.answers.positive} gets rarer as {stimulus} grows: a falling curve "
-            "was fitted and its slope is negative.",
+            f"Choice {trials.answers.positive} gets rarer as {trials.stimulus} grows: a falling "
+            "curve was fitted and its slope is negative.",
             f"If that is not meant, count the other answer: positive={trials.answers.negative}.",
         ))  # fmt: skip
+    for code, fit in enumerate(fits):
+        if fit is None:
+            reason = why_not(trials, trials.codes == code)
+            notes.append(Note(
+                "not_fitted",
+                f"{trials.condition(code)} was not fitted: {reason}.",
+                "Its cells are empty (NaN).",
+            ))  # fmt: skip
     return notes
 
 
+def _units(options: FitOptions, stimulus: str) -> dict[str, str]:
+    log = "log " if options.link == "weibull" else ""
+    units = dict.fromkeys(options.names, "probability")
+    return units | {
+        "threshold": stimulus,
+        "width": f"{log}{stimulus}",
+        "slope": f"per unit of {log}{stimulus}",
+        "overdispersion": "eta",
+    }
+
+
 def _draft(
-    system: System,
-    trials: _Trials,
+    trials: Trials,
     fits: list[ConditionFit | None],
     notes: list[Note],
     options: FitOptions,
-    stimulus: str,
-    by: str | None,
-    cluster_column: str | None,
     seed: int,
     bins: np.ndarray,
     centers: np.ndarray,
 ) -> Draft:
-    answer = f"probability of choice {trials.answers.positive}"
-    unit = f"per unit of {'log ' if options.link == 'weibull' else ''}{stimulus}"
-    units = dict.fromkeys(options.names, "probability")
-    units |= {"threshold": stimulus, "slope": unit, "overdispersion": "eta"}
-    units["width"] = f"{'log ' if options.link == 'weibull' else ''}{stimulus}"
+    by, levels, stimulus, answer = (
+        trials.by, trials.levels, trials.stimulus, trials.answer
+    )  # fmt: skip
+    units = _units(options, stimulus)
     labels = {"stimulus": stimulus, "answer": answer}
-    named = [
-        ("" if by is None else f"{by} {level}", fit)
-        for level, fit in zip(trials.levels, fits, strict=True)
-        if fit is not None
-    ]
-    if not named:
-        reasons = " ".join(note.text for note in notes)
-        msg = f"no level of {by!r} can be fitted. {reasons}"
-        raise StatisticsError(msg)
-    contrast = None if by is None else contrast_table(fits, trials.levels, by, units)
+    named = [(trials.condition(i), f) for i, f in enumerate(fits) if f is not None]
+    counted = data_table(trials.y, bins, trials.codes, centers, by, levels, labels)
     tables = {
-        "curve": curve_table(fits, options.grid, by, trials.levels, labels),
-        "data": data_table(trials.y, bins, trials.codes, centers, by, trials.levels, labels),
-        "fit": fit_table(fits, by, trials.levels),
+        "curve": curve_table(fits, options.grid, by, levels, labels),
+        "data": counted,
+        "fit": fit_table(fits, by, levels),
     }
+    contrast = None if by is None else contrast_table(fits, levels, by, units)
     if contrast is not None:
         tables["contrast"] = contrast
+    cluster = trials.cluster_column
+    n_levels = len(np.unique(trials.x))
     question = f"How does the choice depend on {stimulus}"
     return Draft(
-        estimate=estimate_table(fits, options.names, units, by, trials.levels),
+        estimate=estimate_table(fits, options.names, units, by, levels),
         summary=summarizer(stimulus, answer, by, contrast),
-        question=f"{question}?" if by is None else f"{question}, and does that vary with {by}?",
-        methods=methods_text(
-            options, answer=answer, stimulus=stimulus, by=by,
-            cluster_column=cluster_column, seed=seed,
-        ),
+        question=f"{question}?" if by is None else f"{question}, and with {by}?",
+        methods=methods_text(trials, options, seed=seed),
         tables=tables,
         figures=(_figure(stimulus, answer, by, options),),
-        notes=[*notes, *fit_notes(named, options, len(np.unique(trials.x)), cluster_column)],
-        citations=("holm1979",) if by is not None else (),
-        generalizes_over=(
-            "trials" if cluster_column is None else f"trials of these {cluster_column}s"
-        ),
-    )  # fmt: skip
+        notes=[*notes, *fit_notes(named, options, n_levels, cluster)],
+        citations=("holm1979",) if contrast is not None else (),
+        generalizes_over="trials" if cluster is None else f"trials of these {cluster}s",
+    )
 
 
-def _figure(stimulus: str, answer: str, by: str | None, options: FitOptions) -> FigureSpec:
+def _figure(
+    stimulus: str, answer: str, by: str | None, options: FitOptions
+) -> FigureSpec:
     each = f", one color a level of {by}" if by else ""
     return FigureSpec(
         kind="curve",
@@ -352,8 +298,8 @@ def _figure(stimulus: str, answer: str, by: str | None, options: FitOptions) -> 
         y="estimate",
         group=by,
         caption=(
-            f"{answer[0].upper()}{answer[1:]} against {stimulus}{each}. Dots: observed "
-            "proportions with 95 % Wilson intervals; lines: posterior median curve with 95 % band."
+            f"{sentence_case(answer)} against {stimulus}{each}. Dots: observed proportions "
+            "with 95 % Wilson intervals; lines: posterior median curve with 95 % band."
         ),
         x_label=stimulus,
         y_label=answer,

@@ -10,6 +10,7 @@ import xarray as xr
 from marr.stats import binomial_interval, holm
 
 from ._condition_fit import ConditionFit, null_value
+from ._psychometric_trials import short
 from ._summary_kernel import difference
 
 __all__ = [
@@ -85,7 +86,11 @@ def _labelled(
 
 
 def estimate_table(
-    fits: Fits, names: list[str], units: dict[str, str], by: str | None, levels: list[object]
+    fits: Fits,
+    names: list[str],
+    units: dict[str, str],
+    by: str | None,
+    levels: list[object],
 ) -> xr.Dataset:
     """Return parameters with intervals, dims (parameter) or (by, parameter)."""
     data = {}
@@ -100,7 +105,16 @@ def estimate_table(
     nulls = np.array([null_value(n) for n in names])
     data["null_mean"] = np.broadcast_to(nulls, data["p_value"].shape).copy()
     data["null_mean"][np.isnan(data["p_value"])] = np.nan
-    order = ("estimate", "ci_low", "ci_high", "p_value", "p_corrected", "null_mean", "mean", "map")
+    order = (
+        "estimate",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "p_corrected",
+        "null_mean",
+        "mean",
+        "map",
+    )
     table = xr.Dataset(
         {k: _labelled(data[k], by, "parameter") for k in order},
         coords={
@@ -110,7 +124,8 @@ def estimate_table(
         },
     )
     table["estimate"].attrs.update(
-        long_name="psychometric parameter (posterior median)", units="see coordinate units"
+        long_name="psychometric parameter (posterior median)",
+        units="see coordinate units",
     )
     table["map"].attrs["long_name"] = "posterior mode (all parameters together)"
     table["mean"].attrs["long_name"] = "posterior mean"
@@ -118,7 +133,11 @@ def estimate_table(
 
 
 def curve_table(
-    fits: Fits, grid: np.ndarray, by: str | None, levels: list[object], labels: dict[str, str]
+    fits: Fits,
+    grid: np.ndarray,
+    by: str | None,
+    levels: list[object],
+    labels: dict[str, str],
 ) -> xr.Dataset:
     """Return the fitted curve, dims (stimulus) or (by, stimulus)."""
     stacked = _fill(fits, [f.curve for f in fits if f is not None], (3, len(grid)))
@@ -198,7 +217,7 @@ def contrast_table(
             for k, key in enumerate(("estimate", "ci_low", "ci_high", "p_value"))
         },
         coords={
-            "pair": [f"{_short(levels[j])} - {_short(levels[i])}" for i, j in pairs],
+            "pair": [f"{short(levels[j])} - {short(levels[i])}" for i, j in pairs],
             "parameter": np.array(names),
             "units": ("parameter", np.array([units[n] for n in names])),
         },
@@ -206,7 +225,9 @@ def contrast_table(
     )
     table["p_corrected"] = (dims, holm(values[..., 3]))
     table["estimate"].attrs.update(
-        long_name=f"difference between levels of {by}", units="see coordinate units", null=0.0
+        long_name=f"difference between levels of {by}",
+        units="see coordinate units",
+        null=0.0,
     )
     return table
 
@@ -229,7 +250,3 @@ def fit_table(fits: Fits, by: str | None, levels: list[object]) -> xr.Dataset:
         {k: (dims, v[0] if by is None else v) for k, v in data.items()},
         coords=_axis(by, levels),
     )
-
-
-def _short(level: object) -> str:
-    return f"{level:g}" if isinstance(level, float) else str(level)

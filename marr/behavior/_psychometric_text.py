@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from marr.findings import Note, verb
 
-from ._condition_fit import ConditionFit, FitOptions
+from ._psychometric_trials import short
 
-__all__ = ["fit_notes", "methods_text", "summarizer"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import xarray as xr
+
+    from ._condition_fit import ConditionFit, FitOptions
+    from ._psychometric_trials import Trials
+
+__all__ = ["fit_notes", "methods_text", "sentence_case", "summarizer"]
 
 _LINK_WORDS = {
     "logistic": "logistic function",
@@ -51,6 +58,11 @@ def summarizer(
     return summary
 
 
+def sentence_case(words: str) -> str:
+    """Return the words with a capital first letter."""
+    return words[:1].upper() + words[1:]
+
+
 def _number(table: xr.Dataset) -> str:
     value, low, high = (float(table[k]) for k in ("estimate", "ci_low", "ci_high"))
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
@@ -62,13 +74,17 @@ def _p(value: float) -> str:
 
 def _single(estimate: xr.Dataset, stimulus: str, answer: str) -> str:
     at = {n: estimate.sel(parameter=n) for n in estimate["parameter"].values.tolist()}
-    text = f"{answer[0].upper()}{answer[1:]}: threshold at {stimulus} {_number(at['threshold'])}"
+    text = (
+        f"{sentence_case(answer)}: threshold at {stimulus} {_number(at['threshold'])}"
+    )
     text += f", slope {_number(at['slope'])}"
     if "bias" in at:
         text += f"; {_number(at['bias'])} at {stimulus} 0"
         p = float(at["bias"]["p_value"]) if "p_value" in at["bias"] else np.nan
         text += f" ({_p(p)} against .5)" if np.isfinite(p) else ""
-    text += f"; lapses {_number(at['lapse_low'])} low, {_number(at['lapse_high'])} high."
+    text += (
+        f"; lapses {_number(at['lapse_low'])} low, {_number(at['lapse_high'])} high."
+    )
     return text
 
 
@@ -84,11 +100,11 @@ def _compared(
     levels = estimate[by].values.tolist()
     rows = [estimate.sel({"parameter": name}).isel({by: i}) for i in range(len(levels))]
     shown = "; ".join(
-        f"{by} {_short(level)}: {_number(row)}"
+        f"{by} {short(level)}: {_number(row)}"
         for level, row in zip(levels, rows, strict=True)
         if np.isfinite(float(row["estimate"]))
     )
-    text = f"{what[0].upper()}{what[1:]} is {shown}."
+    text = f"{sentence_case(what)} is {shown}."
     if contrast is None or "p_corrected" not in contrast:
         return text
     table = contrast.sel(parameter=name)
@@ -106,20 +122,10 @@ def _compared(
     return text
 
 
-def _short(level: object) -> str:
-    return f"{level:g}" if isinstance(level, float) else str(level)
-
-
-def methods_text(
-    options: FitOptions,
-    *,
-    answer: str,
-    stimulus: str,
-    by: str | None,
-    cluster_column: str | None,
-    seed: int,
-) -> str:
+def methods_text(trials: Trials, options: FitOptions, *, seed: int) -> str:
     """Return the methods sentences of a psychometric fit."""
+    answer, stimulus, by = trials.answer, trials.stimulus, trials.by
+    cluster_column = trials.cluster_column
     prior = options.prior
     unit = "log " if options.link == "weibull" else ""
     lapses = _LAPSE_WORDS[options.lapses].format(*options.rates)
@@ -145,31 +151,36 @@ def methods_text(
         "Estimates are posterior medians; intervals hold 95 % of the posterior, equal-tailed, "
         "shortest for lapses and overdispersion since these are bounded at 0. p-values are twice the "
         "posterior mass beyond the null value (bias .5, threshold 0), with one effective draw "
-        "counted against. Fit was judged by the posterior-predictive p of the deviance."
+        "counted against (smallest possible value about 2 / effective draws). Fit was judged by the posterior-predictive p of the deviance."
     )
     if by is not None:
         text += (
             f" Each level of {by} was fitted by itself under the same prior; contrasts are differences "
-            "of independent posterior draws, p-values corrected by Holm's method."
+            "of independent posterior draws (conservative where conditions share sessions), "
+            "p-values corrected by Holm's method."
         )
     return text
 
 
-def _prior_text(options: FitOptions, unit: str, low: float, high: float, step: float) -> str:
+def _prior_text(
+    options: FitOptions, unit: str, low: float, high: float, step: float
+) -> str:
     reach = (high - low) / 2
     text = (
         f"Priors: threshold flat over the tested {unit}range [{low:.3g}, {high:.3g}], falling "
         f"as a cosine to 0 at {low - reach:.3g} and {high + reach:.3g}; width flat from {2 * step:.3g} to "
         f"{2 * reach:.3g}, falling to 0 at {step:.3g} and {6 * reach:.3g}"
     )
-    return text + ("." if options.lapses == "fixed" else "; lapses Beta(1, 10) below .5.")
-
-
-Named = list[tuple[str, ConditionFit]]
+    return text + (
+        "." if options.lapses == "fixed" else "; lapses Beta(1, 10) below .5."
+    )
 
 
 def fit_notes(
-    fits: Named, options: FitOptions, n_levels: int, cluster_column: str | None
+    fits: list[tuple[str, ConditionFit]],
+    options: FitOptions,
+    n_levels: int,
+    cluster_column: str | None,
 ) -> list[Note]:
     """Return what a reader must know of the fits.
 
@@ -187,9 +198,10 @@ def fit_notes(
     notes += _cluster_notes(fits, options, cluster_column)
     at_zero = _where(
         fits,
-        lambda f: any(
-            f.rows[n]["map"] == 0 for n in ("lapse_low", "lapse_high")
-        ) and options.lapses != "fixed",
+        lambda f: (
+            any(f.rows[n]["map"] == 0 for n in ("lapse_low", "lapse_high"))
+            and options.lapses != "fixed"
+        ),
     )
     if at_zero:
         notes.append(Note(
@@ -201,7 +213,9 @@ def fit_notes(
     return notes
 
 
-def _where(fits: Named, test: Callable[[ConditionFit], bool]) -> str:
+def _where(
+    fits: list[tuple[str, ConditionFit]], test: Callable[[ConditionFit], object]
+) -> str:
     """Return " (names)" of the conditions that pass, " " for one only, "" for none."""
     names = [name for name, fit in fits if test(fit)]
     if not names:
@@ -209,13 +223,19 @@ def _where(fits: Named, test: Callable[[ConditionFit], bool]) -> str:
     return f" ({', '.join(n for n in names)})" if names[0] else " "
 
 
-def _shape_notes(fits: Named, options: FitOptions, n_levels: int) -> list[Note]:
+def _shape_notes(
+    fits: list[tuple[str, ConditionFit]], options: FitOptions, n_levels: int
+) -> list[Note]:
     prior, notes = options.prior, []
     log = options.link == "weibull"
-    low, high = (np.exp(prior.low), np.exp(prior.high)) if log else (prior.low, prior.high)
+    low, high = (
+        (np.exp(prior.low), np.exp(prior.high)) if log else (prior.low, prior.high)
+    )
     outside = _where(
         fits,
-        lambda f: np.mean((f.draws["threshold"] < low) | (f.draws["threshold"] > high)) > 0.5,
+        lambda f: (
+            np.mean((f.draws["threshold"] < low) | (f.draws["threshold"] > high)) > 0.5
+        ),
     )
     if outside:
         notes.append(Note(
@@ -223,7 +243,9 @@ def _shape_notes(fits: Named, options: FitOptions, n_levels: int) -> list[Note]:
             f"The threshold lies outside the tested stimuli{outside}; its value rests on the prior.",
             "Read the bias, or test stronger stimuli on that side.",
         ))  # fmt: skip
-    flat = _where(fits, lambda f: np.mean(f.draws["width"] > prior.high - prior.low) > 0.5)
+    flat = _where(
+        fits, lambda f: np.mean(f.draws["width"] > prior.high - prior.low) > 0.5
+    )
     if flat:
         notes.append(Note(
             "flat",
@@ -248,7 +270,7 @@ def _shape_notes(fits: Named, options: FitOptions, n_levels: int) -> list[Note]:
     return notes
 
 
-def _quality_notes(fits: Named) -> list[Note]:
+def _quality_notes(fits: list[tuple[str, ConditionFit]]) -> list[Note]:
     notes = []
     few = _where(fits, lambda f: f.n_trials < 100)
     if few:
@@ -286,7 +308,9 @@ def _quality_notes(fits: Named) -> list[Note]:
     return notes
 
 
-def _cluster_notes(fits: Named, options: FitOptions, column: str | None) -> list[Note]:
+def _cluster_notes(
+    fits: list[tuple[str, ConditionFit]], options: FitOptions, column: str | None
+) -> list[Note]:
     if column is None:
         return []
     treated = (

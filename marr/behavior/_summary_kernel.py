@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ._curve_kernel import Cells, psi
+from ._curve_kernel import psi
 
 __all__ = [
     "FitCheck",
@@ -249,7 +249,9 @@ def _deviance(
     mean = np.clip(_pool(p * total, bins) / n, 1e-12, 1 - 1e-12)
     up = np.where(k > 0, k * np.log(np.maximum(k, 1) / (n * mean)), 0.0)
     rest = n - k
-    down = np.where(rest > 0, rest * np.log(np.maximum(rest, 1) / (n * (1 - mean))), 0.0)
+    down = np.where(
+        rest > 0, rest * np.log(np.maximum(rest, 1) / (n * (1 - mean))), 0.0
+    )
     return np.asarray(2 * (up + down).sum(axis=1))
 
 
