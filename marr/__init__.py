@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         hook,
         read_nwb,
     )
-    from marr.systems import open_system as open  # noqa: A004
+    from marr.systems import open_system as open
 
 _WHERE = {
     "Ablate": "marr.systems",

@@ -6,17 +6,20 @@ import functools
 import hashlib
 import inspect
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
-import xarray as xr
 
 from marr._cohort_findings import combine_members
 from marr.errors import ContractError, StatisticsError
 from marr.findings import FigureSpec, Finding, Note, provenance
 from marr.systems import Cohort, System, trial_hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import xarray as xr
 
 __all__ = ["ANALYSES", "Analysis", "Draft", "analysis", "finding_from_draft"]
 
@@ -134,8 +137,12 @@ def finding_from_draft(
     seconds: float,
 ) -> Finding:
     """Return the finding of a draft: labels, provenance, trial hashes."""
-    summary = draft.summary(draft.estimate) if callable(draft.summary) else draft.summary
-    shown = {k: plain_parameter(v) for k, v in {**parameters, **draft.parameters}.items()}
+    summary = (
+        draft.summary(draft.estimate) if callable(draft.summary) else draft.summary
+    )
+    shown = {
+        k: plain_parameter(v) for k, v in {**parameters, **draft.parameters}.items()
+    }
     digest = hashlib.sha256("".join(s.fingerprint() for s in systems).encode())
     finding = Finding(
         analysis=name,

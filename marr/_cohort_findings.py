@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,7 +12,11 @@ from scipy import stats
 
 from marr.errors import ContractError
 from marr.findings import FigureSpec, Finding, Note, provenance
-from marr.systems import Cohort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from marr.systems import Cohort
 
 __all__ = ["combine_members"]
 
@@ -57,7 +60,9 @@ def combine_members(
         else head + _range_sentence(findings, estimate, per_member=per_member)
     )
     described = [s for f in findings for s in f.provenance["systems"]]
-    digest = hashlib.sha256("".join(f.provenance["data_hash"] for f in findings).encode())
+    digest = hashlib.sha256(
+        "".join(f.provenance["data_hash"] for f in findings).encode()
+    )
     return replace(
         first,
         system=cohort.name,
@@ -88,8 +93,13 @@ def _combine(parts: list[xr.Dataset], names: list[str], analysis: str) -> xr.Dat
         return _concat_units(parts, names, axes[0])
     try:
         stacked = xr.concat(
-            parts, dim="member", join="inner", combine_attrs="override", data_vars="all",
-            coords="minimal", compat="override",
+            parts,
+            dim="member",
+            join="inner",
+            combine_attrs="override",
+            data_vars="all",
+            coords="minimal",
+            compat="override",
         )
     except ValueError as error:
         msg = f"{analysis}: the members' results do not share their axes ({error})."
@@ -113,8 +123,13 @@ def _concat_units(parts: list[xr.Dataset], names: list[str], axis: str) -> xr.Da
             part.assign_coords({axis: (axis, labels), "member": (axis, members)})
         )
     return xr.concat(
-        labelled, dim=axis, join="outer", combine_attrs="override", coords="minimal",
-        compat="override", data_vars="minimal",
+        labelled,
+        dim=axis,
+        join="outer",
+        combine_attrs="override",
+        coords="minimal",
+        compat="override",
+        data_vars="minimal",
     )
 
 
@@ -163,8 +178,13 @@ def _null_value(combined: xr.Dataset) -> Any:
 
 def _side_by_side(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
     table = xr.concat(
-        parts, dim="member", join="inner", combine_attrs="override", data_vars="all",
-        coords="minimal", compat="override",
+        parts,
+        dim="member",
+        join="inner",
+        combine_attrs="override",
+        data_vars="all",
+        coords="minimal",
+        compat="override",
     )
     table = table.assign_coords(member=np.array(names))
     table.attrs["reduction"] = "none; one row a member"
@@ -186,7 +206,7 @@ def _range_sentence(
     return f"{name} between {np.nanmin(values):.3g} and {np.nanmax(values):.3g}."
 
 
-def _figure_for_cohort(spec: FigureSpec, per_member: bool) -> FigureSpec:  # noqa: FBT001
+def _figure_for_cohort(spec: FigureSpec, per_member: bool) -> FigureSpec:
     if per_member:
         return spec
     return replace(
@@ -194,9 +214,11 @@ def _figure_for_cohort(spec: FigureSpec, per_member: bool) -> FigureSpec:  # noq
     )
 
 
-def _methods(n: int, kind: str, per_member: bool) -> str:  # noqa: FBT001
+def _methods(n: int, kind: str, per_member: bool) -> str:
     if per_member:
-        return f" Units are not shared between the {n} {kind}; each is analyzed by itself."
+        return (
+            f" Units are not shared between the {n} {kind}; each is analyzed by itself."
+        )
     return (
         f" Each of the {n} {kind} was analyzed by itself; intervals are Student's t "
         f"over {kind}, p-values one-sample t tests over {kind} (Bonferroni over cells)."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "ContractError",
@@ -89,5 +92,7 @@ def check_known(
     suggestion = f" Did you mean {hint!r}?" if hint else ""
     shown = ", ".join(repr(option) for option in options[:12])
     more = f", ... ({len(options)} in all)" if len(options) > 12 else ""
-    msg = f"{argument}: no {what} {name!r}; there is {shown or 'none'}{more}.{suggestion}"
+    msg = (
+        f"{argument}: no {what} {name!r}; there is {shown or 'none'}{more}.{suggestion}"
+    )
     raise OptionError(msg)

@@ -92,7 +92,9 @@ def test_cohort_interval_is_students_t_over_members(mean_rate):
 
 
 def test_first_argument_is_checked(mean_rate):
-    with pytest.raises(marr.MarrError, match="must be a System or a Cohort; got ndarray"):
+    with pytest.raises(
+        marr.MarrError, match="must be a System or a Cohort; got ndarray"
+    ):
         mean_rate(np.zeros(3))
 
 
@@ -104,6 +106,12 @@ def test_unknown_axis_lists_what_there_is(mean_rate):
 def test_unknown_citation_is_refused():
     with pytest.raises(marr.MarrError, match="Did you mean 'marr1982'"):
         Finding(
-            "a.b", "behavior", "descriptive", "s", "q", "a",
-            xr.Dataset({"estimate": 1.0}), citations=("marr1992",),
+            "a.b",
+            "behavior",
+            "descriptive",
+            "s",
+            "q",
+            "a",
+            xr.Dataset({"estimate": 1.0}),
+            citations=("marr1992",),
         )

@@ -179,13 +179,15 @@ class Finding:
         """Return the estimate as a table, one row a cell."""
         if not self.estimate["estimate"].dims:
             scalars = {
-                str(k): v.item()
+                str(k): v.values.item()
                 for k, v in self.estimate.variables.items()
                 if v.ndim == 0
             }
             return pd.DataFrame([scalars])
         dims = self.estimate["estimate"].dims
-        drop = [n for n, v in self.estimate.data_vars.items() if set(v.dims) - set(dims)]
+        drop = [
+            n for n, v in self.estimate.data_vars.items() if set(v.dims) - set(dims)
+        ]
         return self.estimate.drop_vars(drop).to_dataframe().reset_index()
 
     def to_dict(self) -> dict[str, Any]:
@@ -265,7 +267,9 @@ class Finding:
         """Show a small card in notebooks."""
         from html import escape
 
-        notes = "".join(f"<li>{escape(n.text)} {escape(n.advice)}</li>" for n in self.notes)
+        notes = "".join(
+            f"<li>{escape(n.text)} {escape(n.advice)}</li>" for n in self.notes
+        )
         return (
             f"<div><p><b>{escape(self.question)}</b> <i>{escape(self.system)} · "
             f"{escape(self.level)} · {escape(self.evidence)}</i></p>"

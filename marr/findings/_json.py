@@ -114,7 +114,8 @@ def dataset_to_json(dataset: xr.Dataset) -> dict[str, Any]:
     """Return a dataset as JSON values, its variables in order."""
     return {
         "variables": [
-            [str(n), _variable_to_json(v.variable)] for n, v in dataset.data_vars.items()
+            [str(n), _variable_to_json(v.variable)]
+            for n, v in dataset.data_vars.items()
         ],
         "coords": [
             [str(n), _variable_to_json(v.variable)] for n, v in dataset.coords.items()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +14,9 @@ from marr.links._circular import effect_end, refuse_circular
 from marr.links._join import Joined, choose_axis, join, trial_overlap
 from marr.links._link import LINK_KINDS, MIN_SHARED, Link, verdict_of
 from marr.links._tested import LinkTest, tested_along
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["link"]
 
@@ -147,7 +149,9 @@ def link(
 def _tested(joined: Joined, axis: str, n_permutations: int, seed: int) -> LinkTest:
     """Return the test, or one without a number where too few members are shared."""
     if joined.n >= 4:
-        return tested_along(joined, along=axis, n_permutations=n_permutations, seed=seed)
+        return tested_along(
+            joined, along=axis, n_permutations=n_permutations, seed=seed
+        )
     nan = float("nan")
     return LinkTest(nan, (nan, nan), nan, nan, "none: too few", np.array([]), "none")
 
@@ -204,7 +208,9 @@ def _notes(a: Finding, b: Finding, joined: Joined, kind: str) -> tuple[Note, ...
     overlap = trial_overlap(a, b)
     if overlap > 0 and not joined.cross_fit:
         text = f"Both ends used the same trials ({overlap:.0%} of the smaller set)."
-        advice = "Shared noise can make the ends agree; compute them on disjoint trials."
+        advice = (
+            "Shared noise can make the ends agree; compute them on disjoint trials."
+        )
         notes.append(Note("overlapping_trials", text, advice))
     if joined.n < MIN_SHARED:
         text = f"Fewer than {MIN_SHARED} shared members."
@@ -212,7 +218,9 @@ def _notes(a: Finding, b: Finding, joined: Joined, kind: str) -> tuple[Note, ...
     redundant = [n for n in b.notes if n.code == "redundancy"]
     if kind == "used" and redundant:
         text = "The effects hide redundancy: " + redundant[0].text
-        advice = "A weak correlation over single units does not mean that the code is idle."
+        advice = (
+            "A weak correlation over single units does not mean that the code is idle."
+        )
         notes.append(Note("redundancy", text, advice))
     return tuple(notes)
 

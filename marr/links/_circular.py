@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from marr.errors import EvidenceError
-from marr.findings import Finding
+
+if TYPE_CHECKING:
+    from marr.findings import Finding
 
 __all__ = ["effect_end", "refuse_circular"]
 

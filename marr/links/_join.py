@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
-from numpy.typing import NDArray
 
 from marr.errors import ContractError, EvidenceError, OptionError, check_known
-from marr.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from marr.findings import Finding
 
 __all__ = ["Joined", "choose_axis", "join", "trial_overlap"]
 
@@ -109,7 +114,9 @@ def join(
         y = y[::-1]
     controls = _controls(control, (table_a, table_b), along, halved=halved)
     keep = (
-        np.isfinite(x).all(0) & np.isfinite(y).all(0) & np.isfinite(controls).all((0, 2))
+        np.isfinite(x).all(0)
+        & np.isfinite(y).all(0)
+        & np.isfinite(controls).all((0, 2))
     )
     strata, member = _strata(table_a, along)
     nulls = b.tables["null"] if along == "pair" and "null" in b.tables else None
@@ -172,7 +179,11 @@ def _values(
 
 
 def _controls(
-    names: Sequence[str], tables: tuple[xr.Dataset, xr.Dataset], along: str, *, halved: bool
+    names: Sequence[str],
+    tables: tuple[xr.Dataset, xr.Dataset],
+    along: str,
+    *,
+    halved: bool,
 ) -> NDArray[np.float64]:
     n_ways, n = (2 if halved else 1), tables[0].sizes[along]
     columns = np.empty((n_ways, n, len(names)))

@@ -1,4 +1,4 @@
-"""A link: do two findings from different levels agree along an axis they share?"""
+"""A link: the test of whether two findings agree along an axis that they share."""
 
 from __future__ import annotations
 

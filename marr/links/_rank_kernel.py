@@ -24,7 +24,9 @@ def _basis(controls: Float[ndarray, "ways n k"]) -> Float[ndarray, "ways n m"]:
     design = np.concatenate([np.ones((ways, n, 1)), rankdata(controls, axis=1)], axis=2)
     design[:, :, 1:] -= design[:, :, 1:].mean(axis=1, keepdims=True)
     scale = np.linalg.norm(design, axis=1, keepdims=True)
-    u, s, _ = np.linalg.svd(design / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    u, s, _ = np.linalg.svd(
+        design / np.where(scale > 0, scale, 1.0), full_matrices=False
+    )
     return u * (s > 1e-9 * s[:, :1])[:, None, :]
 
 
@@ -38,7 +40,7 @@ def _project_out(
 
 def _correlation(
     x: Float[ndarray, "... n"], y: Float[ndarray, "... n"]
-) -> Float[ndarray, "..."]:
+) -> Float[ndarray, " ..."]:
     """Return the cosine of centered vectors; 0 where either is constant."""
     scale = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
     return np.where(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from marr.links._join import Joined
 from marr.links._rank_kernel import (
     bootstrap_statistics,
     permuted_statistics,
     rank_statistic,
 )
 from marr.stats import permutation_p, permutations
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marr.links._join import Joined
 
 __all__ = ["LinkTest", "tested_along"]
 
@@ -82,7 +86,9 @@ def tested_along(
     )
 
 
-def _part(joined: Joined, rows: NDArray[np.intp]) -> tuple[NDArray[np.float64], ...]:
+def _part(
+    joined: Joined, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     return joined.x[:, rows], joined.y[:, rows], joined.controls[:, rows]
 
 
@@ -97,7 +103,11 @@ def _null(
     scheme = "shift" if along == "time" else "within"
     strata = None if scheme == "shift" else joined.strata[rows]
     orders = permutations(
-        len(rows), n_permutations=n_permutations, seed=seed, within=strata, scheme=scheme
+        len(rows),
+        n_permutations=n_permutations,
+        seed=seed,
+        within=strata,
+        scheme=scheme,
     )
     return permuted_statistics(x, y, controls, orders)
 
@@ -122,7 +132,8 @@ def _interval(
     rng = np.random.default_rng(seed)
     draws = [
         bootstrap_statistics(
-            *_part(joined, rows), rng.integers(0, len(rows), (N_BOOTSTRAP, len(rows)))
+            *_part(joined, rows),
+            rows=rng.integers(0, len(rows), (N_BOOTSTRAP, len(rows))),
         )
         for rows in members
     ]

@@ -23,7 +23,9 @@ __all__ = [
 ]
 
 
-def unit_indices(activity: xr.DataArray, perturbation: Perturbation) -> NDArray[np.intp]:
+def unit_indices(
+    activity: xr.DataArray, perturbation: Perturbation
+) -> NDArray[np.intp]:
     """Return the positions of the units that a perturbation acts on.
 
     Units are named by `unit_id` or by their label "site:unit_id".
@@ -58,7 +60,9 @@ def unit_indices(activity: xr.DataArray, perturbation: Perturbation) -> NDArray[
     return np.asarray(found, dtype=np.intp)
 
 
-def time_indices(activity: xr.DataArray, perturbation: Perturbation) -> NDArray[np.intp]:
+def time_indices(
+    activity: xr.DataArray, perturbation: Perturbation
+) -> NDArray[np.intp]:
     """Return the positions of the times that a perturbation acts on."""
     if "time" not in activity.dims:
         if perturbation.time is not None:

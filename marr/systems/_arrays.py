@@ -98,7 +98,9 @@ def from_arrays(
     n_trials = next(iter(sizes.values()), None)
     table = checked_trials(trials, n_trials)
     arrays = {
-        site: a if "trial" in a.coords else a.assign_coords(trial=table.index.to_numpy())
+        site: a
+        if "trial" in a.coords
+        else a.assign_coords(trial=table.index.to_numpy())
         for site, a in arrays.items()
     }
     labelled = {k: _variable(v, arrays) for k, v in (variables or {}).items()}
@@ -154,9 +156,10 @@ def labelled_activity(
 def _with_units(site: str, array: xr.DataArray, units: Any) -> xr.DataArray:
     n_units = array.sizes["unit"]
     coords: dict[str, Any] = {}
+    ids: Any
     if isinstance(units, pd.DataFrame):
         table = units.drop(columns=["unit_id", "site"], errors="ignore")
-        ids = units["unit_id"] if "unit_id" in units else units.index
+        ids = units.get("unit_id", units.index)
         coords = {str(c): ("unit", table[c].to_numpy()) for c in table.columns}
     elif units is not None:
         ids = units

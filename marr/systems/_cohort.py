@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marr.errors import ContractError
-from marr.systems._perturbations import Perturbation
 from marr.systems._system import System
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from marr.systems._perturbations import Perturbation
 
 __all__ = ["Cohort"]
 
@@ -52,7 +55,9 @@ class Cohort:
     @property
     def sites(self) -> tuple[str, ...]:
         """Sites that every member has."""
-        shared = set(self.members[0].sites).intersection(*(m.sites for m in self.members))
+        shared = set(self.members[0].sites).intersection(
+            *(m.sites for m in self.members)
+        )
         return tuple(s for s in self.members[0].sites if s in shared)
 
     def select(self, trials: Any) -> Cohort:

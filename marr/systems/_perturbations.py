@@ -7,14 +7,17 @@ selecting trials and perturbing commute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from marr.errors import ContractError, OptionError, check_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["ABLATION_MODES", "Ablate", "Patch", "Perturbation", "Steer"]
 

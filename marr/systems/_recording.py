@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,8 @@ from marr.systems._system import System, renamed_behavior
 from marr.systems._validate import checked_activity, checked_trials, checked_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["Recording"]
@@ -66,7 +67,9 @@ class Recording(System):
         n_trials = None
         if activity:
             first = next(iter(activity.values()))
-            n_trials = int(first.sizes.get("trial", first.shape[0] if first.ndim else 0))
+            n_trials = int(
+                first.sizes.get("trial", first.shape[0] if first.ndim else 0)
+            )
         self.name = name
         self._trials = checked_trials(trials, n_trials)
         self._activity = {
@@ -159,7 +162,9 @@ class Recording(System):
                 )
                 raise ContractError(msg)
             return np.asarray(donor.values)[rows]
-        values = source.values if isinstance(source, xr.DataArray) else np.asarray(source)
+        values = (
+            source.values if isinstance(source, xr.DataArray) else np.asarray(source)
+        )
         if values.ndim <= 1:
             donors = pd.Series(values, index=self.root.trial_index)
             return self._rows_of_root(intact, donors.loc[self.trial_index])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import xarray as xr
 
 from marr.errors import ContractError, check_known
-from marr.systems._system import System
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+    import pandas as pd
+
+    from marr.systems._system import System
 
 __all__ = ["is_circular", "site_list", "stack_units", "target_values"]
 

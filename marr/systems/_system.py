@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from marr.errors import ContractError, EvidenceError, check_known
-from marr.systems._perturbations import Perturbation
 from marr.systems._validate import BEHAVIOR_COLUMNS, GROUP_COLUMNS
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
+
+    from marr.systems._perturbations import Perturbation
 
 __all__ = ["System", "group_column", "trial_hashes"]
 
@@ -187,12 +188,16 @@ class System(ABC):
                 for key, coord in units.coords.items()
                 if coord.dims == ("unit",) and key != "unit"
             }
-            frames.append(pd.DataFrame(columns, index=pd.Index(units.values, name="unit")))
+            frames.append(
+                pd.DataFrame(columns, index=pd.Index(units.values, name="unit"))
+            )
         return pd.concat(frames) if frames else pd.DataFrame()
 
     def __repr__(self) -> str:
         """Show name, size and what was done."""
-        done = f", {len(self.perturbations)} perturbations" if self.perturbations else ""
+        done = (
+            f", {len(self.perturbations)} perturbations" if self.perturbations else ""
+        )
         return (
             f"<{type(self).__name__} {self.name!r}: {len(self.trial_index)} trials, "
             f"sites {list(self.sites)}{done}>"
@@ -271,7 +276,5 @@ def trial_hashes(system: System) -> NDArray[np.uint64]:
 
 def renamed_behavior(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
     """Return the table with behavior columns renamed to `prefix_*`."""
-    names = {
-        c: f"{prefix}_{c}" for c in BEHAVIOR_COLUMNS if c in table.columns
-    }
+    names = {c: f"{prefix}_{c}" for c in BEHAVIOR_COLUMNS if c in table.columns}
     return table.rename(columns=names)

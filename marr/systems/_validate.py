@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from marr.errors import ContractError, check_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "BEHAVIOR_COLUMNS",
@@ -98,9 +100,7 @@ def checked_activity(
         msg = f"activity of site {site!r} is empty: shape {array.shape}."
         raise ContractError(msg)
     if array.dtype.kind not in "fiub":
-        msg = (
-            f"activity of site {site!r} must hold real numbers; got dtype {array.dtype}."
-        )
+        msg = f"activity of site {site!r} must hold real numbers; got dtype {array.dtype}."
         raise ContractError(msg)
     if "trial" in array.coords:
         labels = array["trial"].to_index()
@@ -128,9 +128,7 @@ def _check_finite(site: str, array: xr.DataArray) -> None:
     if finite.all():
         return
     bad = np.argwhere(~finite)[0]
-    where = ", ".join(
-        f"{d}={i}" for d, i in zip(array.dims, bad.tolist(), strict=True)
-    )
+    where = ", ".join(f"{d}={i}" for d, i in zip(array.dims, bad.tolist(), strict=True))
     msg = (
         f"activity of site {site!r} holds {int((~finite).sum())} NaN or infinite values "
         f"(first at {where}). Drop these trials or units, or mark missing bins with "

@@ -31,7 +31,10 @@ def test_dataset_round_trip_keeps_dtype_and_order(dtype, size):
         values[0], values[1] = np.nan, np.inf
     dataset = xr.Dataset(
         {"zeta": ("x", values), "alpha": ("x", values[::-1])},
-        coords={"x": [f"unit é {i}" for i in range(size)], "flag": ("x", values == values[1])},
+        coords={
+            "x": [f"unit é {i}" for i in range(size)],
+            "flag": ("x", values == values[1]),
+        },
         attrs={"chance": -np.inf, "label": "a"},
     )
     dataset["zeta"].attrs["long_name"] = "first"
@@ -52,8 +55,11 @@ def test_object_coordinates_keep_their_types():
 
 def test_values_round_trip():
     record = {
-        "nan": float("nan"), "inf": float("-inf"), "date": pd.Timestamp("2020-01-02 03:04"),
-        "array": np.array([1.5, 2.5], dtype="float32"), "nested": [{"a": None}],
+        "nan": float("nan"),
+        "inf": float("-inf"),
+        "date": pd.Timestamp("2020-01-02 03:04"),
+        "array": np.array([1.5, 2.5], dtype="float32"),
+        "nested": [{"a": None}],
     }
     back = value_from_json(json.loads(json.dumps(value_to_json(record))))
     assert np.isnan(back["nan"])

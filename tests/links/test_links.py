@@ -18,14 +18,28 @@ from marr.stats import permutations
 
 
 def unit_finding(
-    values, *, analysis="representation.decode", system="net", halves=None, evidence=None,
-    measure_kind="behavior", sites=None, members=None, hashes=(1, 2, 3), **more,
+    values,
+    *,
+    analysis="representation.decode",
+    system="net",
+    halves=None,
+    evidence=None,
+    measure_kind="behavior",
+    sites=None,
+    members=None,
+    hashes=(1, 2, 3),
+    **more,
 ):
     n = len(values)
     sites = np.array(["a"] * n if sites is None else sites)
-    coords = {"unit": [f"{s}:{i}" for i, s in enumerate(sites)], "site": ("unit", sites)}
+    coords = {
+        "unit": [f"{s}:{i}" for i, s in enumerate(sites)],
+        "site": ("unit", sites),
+    }
     if members is not None:
-        coords["unit"] = [f"{m}|{u}" for m, u in zip(members, coords["unit"], strict=True)]
+        coords["unit"] = [
+            f"{m}|{u}" for m, u in zip(members, coords["unit"], strict=True)
+        ]
         coords["member"] = ("unit", np.array(members))
     data = {"estimate": ("unit", np.asarray(values, float))}
     data |= {k: ("unit", np.asarray(v, float)) for k, v in more.items()}
@@ -34,9 +48,15 @@ def unit_finding(
     table = xr.Dataset(data, coords=coords)
     ablation = analysis == "implementation.ablate"
     return Finding(
-        analysis, "implementation" if ablation else "representation",
-        evidence or ("causal" if ablation else "descriptive"), system, "q", "s", table,
-        tables={"unit": table}, trial_hashes=np.array(hashes, dtype=np.uint64),
+        analysis,
+        "implementation" if ablation else "representation",
+        evidence or ("causal" if ablation else "descriptive"),
+        system,
+        "q",
+        "s",
+        table,
+        tables={"unit": table},
+        trial_hashes=np.array(hashes, dtype=np.uint64),
         parameters={"measure": "m", "measure_kind": measure_kind} if ablation else {},
     )
 
@@ -55,14 +75,19 @@ def test_planted_relation_is_found_and_matches_spearman(rng):
     assert found.grade == "causal"
     assert found.evidence == ("descriptive", "causal")
     assert found.n == 40
-    assert link(effects(y), unit_finding(x), kind="used", seed=1).statistic == found.statistic
+    assert (
+        link(effects(y), unit_finding(x), kind="used", seed=1).statistic
+        == found.statistic
+    )
 
 
 def test_partial_correlation_equals_residual_ranks(rng):
     z = rng.normal(size=60)
     x, y = z + 0.3 * rng.normal(size=60), z + 0.3 * rng.normal(size=60)
     raw = link(unit_finding(x), effects(y), kind="covaries")
-    partial = link(unit_finding(x, spread=z), effects(y), kind="covaries", control=["spread"])
+    partial = link(
+        unit_finding(x, spread=z), effects(y), kind="covaries", control=["spread"]
+    )
     ranks = [scipy_stats.rankdata(v) for v in (x, y, z)]
     design = np.column_stack([np.ones(60), ranks[2]])
     res = [r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in ranks[:2]]
@@ -76,7 +101,9 @@ def test_opposite_halves_are_used(rng):
     code, noise = rng.normal(size=(2, 50))
     halves_x = np.stack([code + noise, code - noise])
     halves_y = np.stack([code + noise, code - noise])
-    found = link(unit_finding(code, halves=halves_x), effects(code, halves=halves_y), kind="used")
+    found = link(
+        unit_finding(code, halves=halves_x), effects(code, halves=halves_y), kind="used"
+    )
     expected = np.mean(
         [scipy_stats.spearmanr(halves_x[i], halves_y[1 - i]).statistic for i in (0, 1)]
     )
@@ -88,7 +115,9 @@ def test_overlap_without_halves_is_printed(rng):
     x = rng.normal(size=30)
     found = link(unit_finding(x), effects(rng.normal(size=30)), kind="used")
     assert any(n.code == "overlapping_trials" and "100%" in n.text for n in found.notes)
-    other = link(unit_finding(x, hashes=(7,)), effects(rng.normal(size=30)), kind="used")
+    other = link(
+        unit_finding(x, hashes=(7,)), effects(rng.normal(size=30)), kind="used"
+    )
     assert not any(n.code == "overlapping_trials" for n in other.notes)
 
 
@@ -103,7 +132,9 @@ def test_members_are_joined_one_by_one(rng):
     offset = np.repeat([0, 10, 20, 30.0], 20)
     inside = rng.normal(size=80)
     x, y = offset + inside, -offset + inside + 0.3 * rng.normal(size=80)
-    found = link(unit_finding(x, members=members), effects(y, members=members), kind="used")
+    found = link(
+        unit_finding(x, members=members), effects(y, members=members), kind="used"
+    )
     assert found.statistic > 0.8  # pooled over members it would be strongly negative
     assert scipy_stats.spearmanr(x, y).statistic < -0.5
     assert "within each of 4 members" in found.sentence
@@ -121,8 +152,15 @@ def test_permutation_stays_within_site(rng):
 
 def test_off_target_specificity_is_reported(rng):
     x = rng.normal(size=60)
-    found = link(unit_finding(x), effects(x + 0.1 * rng.normal(size=60), off_target=x), kind="used")
-    assert any(n.code == "specificity" and "not shown to be specific" in n.advice for n in found.notes)
+    found = link(
+        unit_finding(x),
+        effects(x + 0.1 * rng.normal(size=60), off_target=x),
+        kind="used",
+    )
+    assert any(
+        n.code == "specificity" and "not shown to be specific" in n.advice
+        for n in found.notes
+    )
     plain = link(unit_finding(x), effects(x + 0.1 * rng.normal(size=60)), kind="used")
     assert any(n.code == "no_off_target" for n in plain.notes)
 
@@ -130,11 +168,26 @@ def test_off_target_specificity_is_reported(rng):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda x: (unit_finding(x), effects(x, measure_kind="readout"), "used"), "function of the"),
-        (lambda x: (unit_finding(x), effects(x, measure_kind="readout"), "covaries"), "a function of the"),
-        (lambda x: (unit_finding(x), effects(x, measure_kind="custom"), "used"), "only behavioral"),
-        (lambda x: (unit_finding(x), effects(x, evidence="predictive"), "used"), "causal effect"),
-        (lambda x: (unit_finding(x), unit_finding(x + 1), "used"), "joins a representation"),
+        (
+            lambda x: (unit_finding(x), effects(x, measure_kind="readout"), "used"),
+            "function of the",
+        ),
+        (
+            lambda x: (unit_finding(x), effects(x, measure_kind="readout"), "covaries"),
+            "a function of the",
+        ),
+        (
+            lambda x: (unit_finding(x), effects(x, measure_kind="custom"), "used"),
+            "only behavioral",
+        ),
+        (
+            lambda x: (unit_finding(x), effects(x, evidence="predictive"), "used"),
+            "causal effect",
+        ),
+        (
+            lambda x: (unit_finding(x), unit_finding(x + 1), "used"),
+            "joins a representation",
+        ),
         (lambda x: (unit_finding(x), effects(x, system="other"), "used"), "not shared"),
         (lambda x: (unit_finding(x), effects(x), "causes"), "kind must be one of"),
         (lambda x: (unit_finding(x), 3, "used"), "must be a Finding"),
@@ -164,7 +217,10 @@ def test_json_round_trip_and_correction(rng):
     corrected = found.corrected(0.2, "holm", "exploratory")
     assert corrected.verdict == "no link seen"
     assert corrected.id == found.id
-    assert link(unit_finding(x), effects(x), seed=4).id == link(unit_finding(x), effects(x), seed=4).id
+    assert (
+        link(unit_finding(x), effects(x), seed=4).id
+        == link(unit_finding(x), effects(x), seed=4).id
+    )
 
 
 def test_pairs_use_the_surrogates_that_came_along(rng):
@@ -175,11 +231,23 @@ def test_pairs_use_the_surrogates_that_came_along(rng):
         table = xr.Dataset({"estimate": ("pair", values)}, coords={"pair": pairs})
         tables = {"pair": table}
         if null is not None:
-            tables["null"] = xr.Dataset({"estimate": (("draw", "pair"), null)}, coords={"pair": pairs})
-        return Finding("representation.pairwise_correlations", "representation", "descriptive",
-                       name, "q", "s", table, tables=tables)
+            tables["null"] = xr.Dataset(
+                {"estimate": (("draw", "pair"), null)}, coords={"pair": pairs}
+            )
+        return Finding(
+            "representation.pairwise_correlations",
+            "representation",
+            "descriptive",
+            name,
+            "q",
+            "s",
+            table,
+            tables=tables,
+        )
 
-    sleep = pair_finding(wake + 0.3 * rng.normal(size=28), "sleep", rng.normal(size=(200, 28)))
+    sleep = pair_finding(
+        wake + 0.3 * rng.normal(size=28), "sleep", rng.normal(size=(200, 28))
+    )
     found = link(pair_finding(wake, "wake"), sleep, along="pair", same_units=True)
     assert found.verdict == "supported"
     assert "shifted in time" in found.null
@@ -194,7 +262,10 @@ def test_size_and_power_of_the_unit_null():
     controls = np.empty((2, n, 0))
     for k in range(n_sims):
         shared = rng.normal(size=(2, n))
-        x, y = shared + rng.normal(size=(2, n)), (rng.normal(size=(1, n)) + rng.normal(size=(2, n)))
+        x, y = (
+            shared + rng.normal(size=(2, n)),
+            (rng.normal(size=(1, n)) + rng.normal(size=(2, n))),
+        )
         orders = permutations(n, n_permutations=199, seed=k)
         null = permuted_statistics(x, y, controls, orders)
         observed = rank_statistic(x, y, controls)
@@ -213,13 +284,17 @@ def test_size_of_the_partial_null():
         null = permuted_statistics(x, y, z[..., None], orders)
         observed = rank_statistic(x, y, z[..., None])
         rejected += (1 + (np.abs(null) >= abs(observed) - 1e-12).sum()) / 200 <= 0.05
-    assert rejected <= scipy_stats.binom.ppf(0.999, n_sims, 0.07)  # ranks leave a little
+    assert rejected <= scipy_stats.binom.ppf(
+        0.999, n_sims, 0.07
+    )  # ranks leave a little
 
 
 def test_minimum_detectable_effect_has_power_of_four_in_five():
     rng = np.random.default_rng(7)
     n = 40
-    first = link(unit_finding(rng.normal(size=n)), effects(rng.normal(size=n)), kind="used")
+    first = link(
+        unit_finding(rng.normal(size=n)), effects(rng.normal(size=n)), kind="used"
+    )
     r = 2 * np.sin(np.pi * first.minimum_detectable / 6)  # Pearson of that Spearman
     found = 0
     for _ in range(400):

@@ -30,28 +30,61 @@ def test_labels_and_order(system):
     assert activity.dims == ("trial", "time", "unit")
     assert activity["unit"].values.tolist() == ["b:0", "b:1"]
     assert activity.attrs["time_unit"] == "step"
-    assert stack_units(system)["unit"].values.tolist() == ["a:0", "a:1", "a:2", "b:0", "b:1"]
+    assert stack_units(system)["unit"].values.tolist() == [
+        "a:0",
+        "a:1",
+        "a:2",
+        "b:0",
+        "b:1",
+    ]
     assert system.variables["speed"].dims == ("trial", "time")
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: from_arrays({"a": np.zeros((5, 2))}, table()), "one row a trial of the activity"),
-        (lambda: from_arrays({"a": np.zeros((6, 2)), "b": np.zeros((5, 2))}), "same trials"),
+        (
+            lambda: from_arrays({"a": np.zeros((5, 2))}, table()),
+            "one row a trial of the activity",
+        ),
+        (
+            lambda: from_arrays({"a": np.zeros((6, 2)), "b": np.zeros((5, 2))}),
+            "same trials",
+        ),
         (lambda: from_arrays({"a": np.zeros(6)}), "shape"),
         (lambda: from_arrays({"a": np.full((6, 2), np.nan)}), "NaN or infinite"),
         (lambda: from_arrays(np.zeros((6, 2))), "mapping of site to array"),
         (lambda: from_arrays({"a": np.zeros((6, 2))}, [1, 2]), "pandas.DataFrame"),
-        (lambda: from_arrays({"a": np.zeros((6, 2))}, units=["x"]), "1 ids for 2 units"),
+        (
+            lambda: from_arrays({"a": np.zeros((6, 2))}, units=["x"]),
+            "1 ids for 2 units",
+        ),
         (lambda: from_arrays({"a": np.zeros((6, 2))}, units=["x", "x"]), "unique"),
-        (lambda: from_arrays({"a": np.zeros((6, 3, 2))}, time=[0, 1]), "one value a time bin"),
+        (
+            lambda: from_arrays({"a": np.zeros((6, 3, 2))}, time=[0, 1]),
+            "one value a time bin",
+        ),
         (lambda: from_arrays({"a": np.zeros((6, 3, 2))}, time=[0, 1, 1]), "increasing"),
-        (lambda: from_arrays({"a": np.zeros((6, 3, 2))}, variables={"v": np.zeros(6)}), "dims"),
+        (
+            lambda: from_arrays(
+                {"a": np.zeros((6, 3, 2))}, variables={"v": np.zeros(6)}
+            ),
+            "dims",
+        ),
         (lambda: from_arrays({"a": np.zeros((6, 2), dtype=complex)}), "real numbers"),
         (lambda: from_arrays({}, None), "neither"),
-        (lambda: from_arrays({"a": np.zeros((6, 3, 2))}, valid=np.ones((6, 2), bool)), "valid must be"),
-        (lambda: from_arrays({"a": np.zeros((6, 2))}, table().set_index(np.zeros(6))), "repeated index"),
+        (
+            lambda: from_arrays(
+                {"a": np.zeros((6, 3, 2))}, valid=np.ones((6, 2), bool)
+            ),
+            "valid must be",
+        ),
+        (
+            lambda: from_arrays(
+                {"a": np.zeros((6, 2))}, table().set_index(np.zeros(6))
+            ),
+            "repeated index",
+        ),
     ],
 )
 def test_bad_input_names_what_is_wrong(make, words):
@@ -60,8 +93,12 @@ def test_bad_input_names_what_is_wrong(make, words):
 
 
 def test_other_labels_are_refused():
-    array = xr.DataArray(np.zeros((6, 2)), dims=("trial", "unit"), coords={"trial": np.arange(1, 7)})
-    with pytest.raises(marr.MarrError, match="other trial labels.*only in the first \\[6\\]"):
+    array = xr.DataArray(
+        np.zeros((6, 2)), dims=("trial", "unit"), coords={"trial": np.arange(1, 7)}
+    )
+    with pytest.raises(
+        marr.MarrError, match=r"other trial labels.*only in the first \\[6\\]"
+    ):
         from_arrays({"a": array}, table())
 
 
@@ -75,7 +112,9 @@ def test_nan_is_legal_where_not_valid():
 
 
 def test_mixed_dimensionality_is_refused_by_name(rng):
-    system = from_arrays({"a": rng.normal(size=(6, 4, 3)), "b": rng.normal(size=(6, 3))}, table())
+    system = from_arrays(
+        {"a": rng.normal(size=(6, 4, 3)), "b": rng.normal(size=(6, 3))}, table()
+    )
     with pytest.raises(marr.MarrError, match="one dimensionality"):
         stack_units(system)
 
@@ -98,8 +137,13 @@ def test_select_by_mask_labels_query_and_function(system):
         assert other.trials.equals(a.trials)
         xr.testing.assert_identical(other.activity("a"), a.activity("a"))
     assert a.variables["speed"].sizes["trial"] == 3
-    for bad, words in [("choice == 7", "no trial"), ([99], "no trial"), ([1, 1], "twice"),
-                       ("chioce == 1", "cannot evaluate"), (np.ones(3, bool), "one value a trial")]:
+    for bad, words in [
+        ("choice == 7", "no trial"),
+        ([99], "no trial"),
+        ([1, 1], "twice"),
+        ("chioce == 1", "cannot evaluate"),
+        (np.ones(3, bool), "one value a trial"),
+    ]:
         with pytest.raises(marr.MarrError, match=words):
             system.select(bad)
 
@@ -119,7 +163,11 @@ def test_ablation_modes_on_a_recording(system):
     intact = system.activity("a").values
     zero = system.perturb(marr.Ablate("a", units=[1], mode="zero")).activity("a").values
     mean = system.perturb(marr.Ablate("a", units=["a:1"])).activity("a").values
-    other = system.perturb(marr.Ablate("a", units=["1"], mode="resample")).activity("a").values
+    other = (
+        system.perturb(marr.Ablate("a", units=["1"], mode="resample"))
+        .activity("a")
+        .values
+    )
     assert (zero[:, :, 1] == 0).all()
     assert np.allclose(mean[:, :, 1], intact[:, :, 1].mean(0))
     assert sorted(map(tuple, other[:, :, 1])) == sorted(map(tuple, intact[:, :, 1]))
@@ -138,7 +186,11 @@ def test_resample_stays_within_condition(rng):
 
 def test_subspace_ablation_removes_only_the_subspace(system):
     direction = np.array([1.0, 2.0, -1.0])
-    changed = system.perturb(marr.Ablate("a", subspace=direction, mode="zero")).activity("a").values
+    changed = (
+        system.perturb(marr.Ablate("a", subspace=direction, mode="zero"))
+        .activity("a")
+        .values
+    )
     intact = system.activity("a").values
     assert np.allclose(changed @ direction, 0)
     kept = np.array([2.0, -1.0, 0.0])
@@ -146,7 +198,11 @@ def test_subspace_ablation_removes_only_the_subspace(system):
 
 
 def test_time_limited_and_steering(system):
-    changed = system.perturb(marr.Ablate("a", mode="zero", time=slice(1, 2))).activity("a").values
+    changed = (
+        system.perturb(marr.Ablate("a", mode="zero", time=slice(1, 2)))
+        .activity("a")
+        .values
+    )
     assert (changed[:, 1:3] == 0).all()
     assert (changed[:, [0, 3]] == system.activity("a").values[:, [0, 3]]).all()
     steered = system.perturb(marr.Steer("a", [1.0, 0, 0], 2.0)).activity("a").values
