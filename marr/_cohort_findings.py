@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,10 @@ def combine_members(
     per_member = bool(set(PER_MEMBER_AXES) & set(estimate["estimate"].dims))
     if not per_member:
         tables["member"] = _side_by_side([f.estimate for f in findings], names)
-    summarize: Callable[[xr.Dataset], str] | None = getattr(first, "_summarize", None)
+    summarize: Callable[..., str] | None = getattr(first, "_summarize", None)
     head = f"{len(names)} {cohort.member_kind}: "
     sentence = (
-        head + summarize(estimate)
+        head + _sentence(summarize, estimate, tables)
         if summarize is not None and not per_member
         else head + _range_sentence(findings, estimate, per_member=per_member)
     )
@@ -163,7 +164,7 @@ def _over_members(stacked: xr.Dataset) -> xr.Dataset:
         p = xr.apply_ufunc(lambda x: 2 * stats.t.sf(np.abs(x), n - 1), t)
         # members that agree exactly have no spread: nothing to test with
         combined["p_value"] = p.where(spread > 0)
-        combined["p_corrected"] = (combined["p_value"] * p.size).clip(max=1.0)
+        combined["p_corrected"] = (combined["p_value"] * p.count()).clip(max=1.0)
     else:
         combined = combined.drop_vars(["p_value", "p_corrected"], errors="ignore")
     return combined
@@ -189,6 +190,15 @@ def _side_by_side(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
     table = table.assign_coords(member=np.array(names))
     table.attrs["reduction"] = "none; one row a member"
     return table
+
+
+def _sentence(
+    summarize: Callable[..., str], estimate: xr.Dataset, tables: dict[str, xr.Dataset]
+) -> str:
+    """Return the summary; a function of two arguments gets the tables as well."""
+    if len(inspect.signature(summarize).parameters) > 1:
+        return summarize(estimate, tables)
+    return summarize(estimate)
 
 
 def _range_sentence(

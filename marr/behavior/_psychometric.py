@@ -87,7 +87,7 @@ def psychometric(
         without lapses), bias (P at stimulus 0, where 0 was within the tested range),
         lapse_low, lapse_high, overdispersion. `estimate` is the posterior median; `mean`
         and `map` stand beside it. Tables: "curve", "data", "fit" (deviance,
-        effective draws), and "contrast" (pair, parameter) with `by`.
+        effective draws), and "contrast" (comparison, parameter) with `by`.
 
     Raises
     ------

@@ -189,7 +189,7 @@ def _name_axes(table: xr.Dataset, labels: dict[str, str]) -> xr.Dataset:
 def contrast_table(
     fits: Fits, levels: list[object], by: str, units: dict[str, str]
 ) -> xr.Dataset | None:
-    """Return differences between conditions, dims (pair, parameter); None if no pair.
+    """Return differences between conditions, dims (comparison, parameter); None if no pair.
 
     Each pair is named "later - earlier" in the order of the levels. Posteriors of two
     conditions share no trials, so their draws are independent.
@@ -210,14 +210,14 @@ def contrast_table(
             values[row, column] = difference(
                 a.draws[name], b.draws[name][::-1], effective
             )
-    dims = ("pair", "parameter")
+    dims = ("comparison", "parameter")
     table = xr.Dataset(
         {
             key: (dims, values[..., k])
             for k, key in enumerate(("estimate", "ci_low", "ci_high", "p_value"))
         },
         coords={
-            "pair": [f"{short(levels[j])} - {short(levels[i])}" for i, j in pairs],
+            "comparison": [f"{short(levels[j])} - {short(levels[i])}" for i, j in pairs],
             "parameter": np.array(names),
             "units": ("parameter", np.array([units[n] for n in names])),
         },

@@ -109,14 +109,14 @@ def _compared(
         return text
     table = contrast.sel(parameter=name)
     top = int(np.nanargmax(np.abs(table["estimate"].values)))
-    row = table.isel(pair=top)
+    row = table.isel(comparison=top)
     p = float(row["p_corrected"])
     relation = "depends" if p < 0.05 else "independent"
     word = verb("descriptive", relation)
     if relation == "independent":
         word = "is not shown to vary with"
     text += (
-        f" It {word} {by}: {row['pair'].item()} is {_number(row)} ({_p(p)}, corrected over "
+        f" It {word} {by}: {row['comparison'].item()} is {_number(row)} ({_p(p)}, corrected over "
         "pairs and parameters)."
     )
     return text

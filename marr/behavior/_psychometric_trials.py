@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Trials", "check_trials", "read_trials", "short", "why_not"]
 
 _FEWEST = 10  # trials without which nothing is fitted
-_AXES = ("parameter", "stimulus", "pair", "units")
+_AXES = ("parameter", "stimulus", "comparison", "units", "member")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def to_plotly(spec: Spec, *, narrow: bool = False) -> Spec:
             suffix = "" if number == 1 else str(number)
             trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
             name = trace.get("name")
-            if name and trace.pop("legend_entry", True):
+            if trace.pop("legend_entry", True) and name:
                 trace["showlegend"] = name not in shown
                 shown.add(name)
             else:
