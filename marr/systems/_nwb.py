@@ -11,6 +11,7 @@ import numpy as np
 
 from marr.errors import ContractError, FileError, OptionError, check_known
 from marr.systems._arrays import labelled_activity
+from marr.systems._bins import count_dtype
 from marr.systems._lazy import LazyArray, lazy_dataarray
 from marr.systems._nwb_file import (
     UnitSpikes,
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["BinnedSpikes", "read_nwb"]
-
-FINE_BIN_S = 0.05
-"""Up to this bin width counts are int16, beyond it int32."""
 
 
 def read_nwb(
@@ -194,7 +192,7 @@ class BinnedSpikes(LazyArray):
         self.n_bins = windows.n_bins
         self.bin_width = windows.bin_width
         self.shape = (len(self.starts), self.n_bins, len(slices))
-        self.dtype = np.dtype(np.int16 if self.bin_width <= FINE_BIN_S else np.int32)
+        self.dtype = count_dtype(self.bin_width)
 
     def block(self, rows: tuple[Any, ...]) -> Any:
         """Count the spikes of some units in some bins of some trials.

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from marr.errors import ContractError, OptionError, check_known
+from marr.systems._bins import bin_centers, is_number, positive_number, whole_bins
 from marr.systems._nwb_file import interval_tables, read_table
 from marr.systems._nwb_kernel import TOLERANCE_S, merge_intervals
 
@@ -64,7 +65,7 @@ def cut_windows(
     `observed` holds the merged intervals, shape (n_intervals, 2), in which all
     units were recorded.
     """
-    width = _positive("bin_width", bin_width, "seconds, e.g. bin_width=0.02")
+    width = positive_number("bin_width", bin_width, "seconds, e.g. bin_width=0.02")
     tables = interval_tables(file)
     if epochs is not None:
         if align is not None or window is not None:
@@ -76,34 +77,6 @@ def cut_windows(
             raise OptionError(msg)
         return _epochs(tables, observed, epochs, width)
     return _aligned(tables, align, window, width)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-
-
-def _positive(argument: str, value: Any, example: str) -> float:
-    if not _is_number(value) or not 0 < value < np.inf:
-        msg = f"{argument} must be a positive number of {example}; got {value!r}."
-        raise OptionError(msg)
-    return float(value)
-
-
-def _whole_bins(argument: str, length: float, width: float) -> int:
-    """Return the bins of a window, or say which widths would fit."""
-    ratio = length / width
-    n_bins = round(ratio)
-    if n_bins >= 1 and abs(ratio - n_bins) < 1e-6:
-        return n_bins
-    fitting = [length / n for n in {max(1, int(ratio)), int(ratio) + 1}]
-    offers = " or ".join(f"{w:.6g}" for w in sorted(fitting))
-    msg = (
-        f"{argument}: a length of {length:g} s is not a whole number of bins of "
-        f"{width:g} s ({ratio:.4g}). Use bin_width={offers}, or another length."
-    )
-    raise OptionError(msg)
 
 
 def _aligned(
@@ -121,7 +94,7 @@ def _aligned(
             "epochs=, e.g. epochs=5.0."
         )
         raise OptionError(msg)
-    n_bins = _whole_bins("window", stop - start, width)
+    n_bins = whole_bins("window", stop - start, width)
     events, table = _events(tables, align)
     missing = ~np.isfinite(events)
     if missing.any():
@@ -135,7 +108,7 @@ def _aligned(
             stacklevel=4,
         )
         events, table = events[~missing], table[~missing]
-    time = np.round(start + (np.arange(n_bins) + 0.5) * width, 9)
+    time = bin_centers(start, n_bins, width)
     starts = events + start
     stops = starts + n_bins * width
     return Windows(starts, stops, n_bins, width, time, _as_trials(table))
@@ -187,20 +160,20 @@ def _given_events(align: Any) -> tuple[Times, pd.DataFrame]:
 def _epochs(
     tables: dict[str, h5py.Group], observed: Times, epochs: Any, width: float
 ) -> Windows:
-    if _is_number(epochs):
+    if is_number(epochs):
         return _fixed(tables, observed, epochs, width)
     if (
         isinstance(epochs, tuple)
         and len(epochs) == 2
-        and _is_number(epochs[0])
-        and not _is_number(epochs[1])
+        and is_number(epochs[0])
+        and not is_number(epochs[1])
     ):
         within, _ = _intervals(tables, epochs[1])
         return _fixed(tables, merge_intervals(within), epochs[0], width)
     intervals, table = _intervals(tables, epochs)
     lengths = intervals[:, 1] - intervals[:, 0]
     if np.ptp(lengths) < TOLERANCE_S:
-        n_bins = _whole_bins("epochs", float(lengths[0]), width)
+        n_bins = whole_bins("epochs", float(lengths[0]), width)
     elif lengths.min() < width - TOLERANCE_S:
         msg = (
             f"epochs: {int((lengths < width).sum())} of {len(lengths)} epochs are shorter "
@@ -210,7 +183,7 @@ def _epochs(
         raise ContractError(msg)
     else:
         n_bins = int((lengths.max() + TOLERANCE_S) / width)
-    time = np.round((np.arange(n_bins) + 0.5) * width, 9)
+    time = bin_centers(0.0, n_bins, width)
     return Windows(
         intervals[:, 0], intervals[:, 1], n_bins, width, time, _as_trials(table)
     )
@@ -220,8 +193,8 @@ def _fixed(
     tables: dict[str, h5py.Group], within: Times, length: Any, width: float
 ) -> Windows:
     """Cut intervals into as many whole epochs of one length as fit."""
-    length = _positive("epochs", length, "seconds, e.g. epochs=5.0")
-    n_bins = _whole_bins("epochs", length, width)
+    length = positive_number("epochs", length, "seconds, e.g. epochs=5.0")
+    n_bins = whole_bins("epochs", length, width)
     number = ((within[:, 1] - within[:, 0] + TOLERANCE_S) / length).astype(int)
     if number.sum() == 0:
         longest = float(np.max(within[:, 1] - within[:, 0], initial=0.0))
@@ -237,7 +210,7 @@ def _fixed(
     label = _epoch_labels(tables, starts, starts + length)
     if label is not None:
         table["epoch"] = label
-    time = np.round((np.arange(n_bins) + 0.5) * width, 9)
+    time = bin_centers(0.0, n_bins, width)
     return Windows(starts, starts + length, n_bins, width, time, _as_trials(table))
 
 
