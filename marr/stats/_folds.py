@@ -149,8 +149,9 @@ def blocked_folds(
             f"groups of each class, or labels that vary within groups."
         )
         raise StatisticsError(msg)
-    most = int(per_class.min())
-    k = most if n_folds is None else min(check_count("n_folds", n_folds, minimum=2), most)
+    k = int(per_class.min())
+    if n_folds is not None:
+        k = min(k, check_count("n_folds", n_folds, minimum=2))
     if not contiguous:
         return _greedy(group, label, k, seed)
     fold_of_group = np.zeros(len(class_of_group), np.int64)
@@ -244,7 +245,9 @@ def fold_caveats(
         group = codes("groups", groups, len(fold))
         pairs = np.unique(np.stack([group, fold]), axis=1)
         if pairs.shape[1] > group.max() + 1:
-            said.append("Some groups are split over folds, so dependent trials may leak.")
+            said.append(
+                "Some groups are split over folds, so dependent trials may leak."
+            )
     if labels is not None:
         label = codes("labels", labels, len(fold))
         table = _counts(fold, label)

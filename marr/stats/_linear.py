@@ -63,7 +63,9 @@ def penalty_grid(penalties: npt.ArrayLike) -> FloatArray:
     """Return penalties of shape (a,), none of them negative."""
     grid = np.atleast_1d(finite("penalty", penalties))
     if grid.ndim != 1 or np.any(grid < 0):
-        msg = f"penalty must be 0 or positive, one or a list of them; got {penalties!r}."
+        msg = (
+            f"penalty must be 0 or positive, one or a list of them; got {penalties!r}."
+        )
         raise OptionError(msg)
     return grid
 
@@ -75,16 +77,13 @@ def parts(data: FloatArray, floats_each: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def pick(target: FloatArray, part: slice) -> FloatArray:
-    """Targets of some problems; one that all share is repeated by view."""
-    return target[part] if len(target) > 1 else target
-
-
 def tensor(array: AnyArray, device: str | None) -> torch.Tensor:
     """Return a torch tensor (floats in double precision) on `device`."""
     import torch
 
-    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device or "cpu")
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(
+        device or "cpu"
+    )
 
 
 def numpy(value: torch.Tensor) -> FloatArray:
@@ -107,7 +106,7 @@ def singular_is_refused(argument: str = "penalty") -> Iterator[Any]:
 
     try:
         yield
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         msg = (
             f"{argument}: the regression is singular (units outnumber training trials, "
             f"or are linearly dependent). Use a positive or larger penalty."

@@ -256,7 +256,7 @@ def check_null(observed: FloatArray, null: npt.ArrayLike) -> FloatArray:
 
 
 def tie_slack(observed: FloatArray) -> FloatArray:
-    """Rounding below which a draw counts as equal to the observed value."""
+    """Return the rounding below which a draw counts as equal to the observed."""
     return np.asarray(1e-12 * np.maximum(1e-3, np.nan_to_num(np.abs(observed))))
 
 

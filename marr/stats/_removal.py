@@ -145,7 +145,9 @@ def _folds(
     from marr.stats import _removal_kernel as kernel
 
     if not penalty > 0:
-        msg = f"penalty must be positive to remove units in closed form; got {penalty!r}."
+        msg = (
+            f"penalty must be positive to remove units in closed form; got {penalty!r}."
+        )
         raise OptionError(msg)
     total = data.var(0)
     for test in linear.held_out(linear.fold_codes(fold_ids, len(data)), len(data)):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+    import torch
 
-    from marr.stats._types import FloatArray, IntArray
+    from marr.stats._types import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "LinearWeights",
@@ -81,17 +82,21 @@ def ridge_fold_predictions(
     out = np.empty((len(data), len(grid), n, t))
     masks = linear.held_out(fold, n)
     if p <= n:
-        for part, f, w, c in _fits(data, target, masks, grid, standardize, device):
-            test = linear.tensor(data[part][:, fold == f], device)[:, None]
-            _place(out, part, fold == f, linear.numpy(test @ w + c))
+        for part, f, w, c in fitted_folds(
+            data, target, masks, grid, standardize, device
+        ):
+            test = linear.tensor(data[part][:, masks[f]], device)[:, None]
+            _place(out, part, masks[f], test @ w + c)
     else:
-        size = n * max(n, p) + n * t * len(grid)
-        for part in linear.parts(data, size):
-            args = _tensors(data[part], linear.pick(target, part), masks, grid, device)
+        left_out, strength = linear.tensor(masks, device), linear.tensor(grid, device)
+        for part in linear.parts(data, n * p + n * (n + t) * len(grid)):
+            x_part, y_part = _pair(data, target, part, device)
             with linear.singular_is_refused():
-                predicted = kernel.dual_fold_predictions(*args, standardize)
-                for f, values in enumerate(predicted):
-                    _place(out, part, fold == f, linear.numpy(values))
+                folds = kernel.dual_fold_predictions(
+                    x_part, y_part, left_out, strength, standardize
+                )
+                for f, values in enumerate(folds):
+                    _place(out, part, masks[f], values)
     out = out.reshape(*lead, *out.shape[1:])
     out = out[..., 0, :, :] if np.ndim(penalties) == 0 else out
     return out[..., 0] if np.ndim(y) == 1 else out
@@ -201,7 +206,7 @@ def _weights(
     grid = linear.penalty_grid(float(penalty))
     weights = np.empty((len(masks), len(data), p, t))
     intercept = np.empty((len(masks), len(data), t))
-    for part, f, w, c in _fits(data, target, masks, grid, standardize, device):
+    for part, f, w, c in fitted_folds(data, target, masks, grid, standardize, device):
         weights[f, part] = linear.numpy(w[:, 0])
         intercept[f, part] = linear.numpy(c[:, 0, 0])
     k = len(masks)
@@ -210,26 +215,38 @@ def _weights(
     )
 
 
-def _fits(data, target, masks, grid, standardize, device):  # type: ignore
+def fitted_folds(
+    data: FloatArray,
+    target: FloatArray,
+    masks: BoolArray,
+    grid: FloatArray,
+    standardize: bool,
+    device: str | None,
+) -> Iterator[tuple[slice, int, torch.Tensor, torch.Tensor]]:
     """Yield slice of problems, fold, weights (b, a, p, t), intercept (b, a, 1, t)."""
     from marr.stats import _ridge_kernel as kernel
 
     n, p, t = *data.shape[-2:], target.shape[-1]
     m = min(n, p)
     solver = kernel.primal_fold_weights if p <= n else kernel.dual_fold_weights
-    size = n * p + len(grid) * (m * m + (p + n) * t)
-    for part in linear.parts(data, size):
-        args = _tensors(data[part], linear.pick(target, part), masks, grid, device)
+    for part in linear.parts(data, n * p + len(grid) * (m * m + (p + n) * t)):
+        x, y = _pair(data, target, part, device)
+        out, penalties = linear.tensor(masks, device), linear.tensor(grid, device)
         with linear.singular_is_refused():
-            for f, (w, c) in enumerate(solver(*args, standardize)):
+            fitted = solver(x, y, out, penalties, standardize)
+            for f, (w, c) in enumerate(fitted):
                 yield part, f, w, c
 
 
-def _tensors(data, target, masks, grid, device):  # type: ignore
-    target = np.broadcast_to(target, (len(data), *target.shape[1:]))
-    return tuple(linear.tensor(a, device) for a in (data, target, masks, grid))
+def _pair(
+    data: FloatArray, target: FloatArray, part: slice, device: str | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tensors of some problems; targets that all share are repeated by view."""
+    x = linear.tensor(data[part], device)
+    y = linear.tensor(target[part] if len(target) > 1 else target, device)
+    return x, y.expand(len(x), *y.shape[1:])
 
 
-def _place(out: FloatArray, part: slice, test: npt.NDArray[np.bool_], values: FloatArray) -> None:
+def _place(out: FloatArray, part: slice, test: BoolArray, values: torch.Tensor) -> None:
     """Write predictions (b, a, m, t) of the test trials into out (b, a, n, t)."""
-    out[part][:, :, test] = values
+    out[part][:, :, test] = linear.numpy(values)

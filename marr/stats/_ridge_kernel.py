@@ -104,7 +104,9 @@ def dual_fold_predictions(
         gram = plain if same else scaled @ scaled.mT
         inside, across = gram[:, ~out][:, :, ~out], gram[:, out][:, :, ~out]
         mean = inside.mean(1, keepdim=True)
-        across = across - mean - across.mean(2, keepdim=True) + mean.mean(2, keepdim=True)
+        across = (
+            across - mean - across.mean(2, keepdim=True) + mean.mean(2, keepdim=True)
+        )
         inside = inside - mean - mean.mT + mean.mean(2, keepdim=True)
         y_mean = y[:, ~out].mean(1, keepdim=True)
         right = (y[:, ~out] - y_mean)[:, None]
