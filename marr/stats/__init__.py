@@ -5,6 +5,7 @@ Trials are the first axis unless stated; every random function takes `seed`.
 
 from __future__ import annotations
 
+from marr.stats._bootstrap import bootstrap_interval
 from marr.stats._ceilings import (
     Ceiling,
     noise_ceiling,
@@ -27,7 +28,7 @@ from marr.stats._folds import blocked_folds, fold_caveats, folds, halves
 from marr.stats._intervals import (
     bca_interval,
     binomial_interval,
-    bootstrap_interval,
+    jackknife_interval,
     percentile_interval,
     t_interval,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "hierarchical_weights",
     "holm",
     "jackknife",
+    "jackknife_interval",
     "leave_one_unit_out",
     "leave_units_out",
     "logistic_fold_probabilities",

@@ -1,4 +1,4 @@
-"""Intervals: bootstrap (percentile, BCa, studentized), t, and binomial."""
+"""Intervals from draws and in closed form: percentile, BCa, jackknife, t, binomial."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from scipy import special
 
 from marr.errors import ContractError, check_option
-from marr.stats._checks import check_count, check_level, check_units, codes, finite
-from marr.stats._resampling import bootstrap_indices, bootstrap_weights, jackknife
+from marr.stats._checks import check_count, check_level, finite
+from marr.stats._resampling import jackknife
 from marr.stats._types import Interval
 
 if TYPE_CHECKING:
@@ -22,97 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "bca_interval",
     "binomial_interval",
-    "bootstrap_interval",
+    "jackknife_interval",
     "percentile_interval",
     "t_interval",
 ]
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike,
-    statistic: Callable[[FloatArray], npt.ArrayLike] | None = None,
-    *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    groups: npt.ArrayLike | None = None,
-    within: npt.ArrayLike | None = None,
-    seed: int = 0,
-    method: str = "percentile",
-) -> Interval:
-    """Bootstrap interval of a statistic of trials.
-
-    Parameters
-    ----------
-    values : array_like of shape (n, ...)
-        Data, trials first; finite.
-    statistic : callable, optional
-        From data of shape (m, ...) to an array. The mean over trials by default, which
-        is computed from weights, all resamples in one product.
-    level : float
-        Coverage that is aimed at.
-    n_resamples : int
-        Number of resamples.
-    groups : array_like of shape (n,), optional
-        Resample groups (blocks, sessions, subjects) instead of trials.
-    within : array_like of shape (n,), optional
-        Strata whose size is kept; only with the default statistic.
-    seed : int
-        Seed of the draws.
-    method : {"percentile", "bca"}
-        "percentile" is widened to the t quantile of the number of units [2]_, so that
-        it also covers with few of them; "bca" corrects bias and skew [1]_.
-
-    Returns
-    -------
-    Interval
-        (low, high), each of the shape of the statistic.
-
-    Raises
-    ------
-    StatisticsError
-        Fewer than two units to resample.
-
-    Notes
-    -----
-    Not for quantities with a floor, such as distances: no percentile bootstrap covers
-    their zero; use `subsample_indices` and `split_half_floor`. Not for proportions near
-    0 or 1: use `binomial_interval`. With fewer than about ten units `t_interval`
-    is the safer one.
-
-    References
-    ----------
-    .. [1] Efron (1987). Better bootstrap confidence intervals.
-    .. [2] Hesterberg (2015). What teachers should know about the bootstrap.
-
-    Examples
-    --------
-    >>> low, high = bootstrap_interval([1.0, 2.0, 3.0, 4.0], seed=1)
-    >>> bool(low < 2.5 < high)
-    True
-    """
-    check_option("method", method, ["percentile", "bca"])
-    data = finite("values", values)
-    n = len(data) if data.ndim else 0
-    check_units("values", n)
-    n_units = n if groups is None else int(codes("groups", groups, n).max()) + 1
-    if statistic is None:
-        weights = bootstrap_weights(
-            n, n_resamples=n_resamples, seed=seed, groups=groups, within=within
-        )
-        weights /= weights.sum(1, keepdims=True)
-        draws = np.tensordot(weights, data, axes=1)
-    elif within is not None:
-        msg = "within is only for the default statistic; leave it out."
-        raise ContractError(msg)
-    else:
-        drawn = bootstrap_indices(n, n_resamples=n_resamples, seed=seed, groups=groups)
-        draws = np.stack([np.asarray(statistic(data[i]), np.float64) for i in drawn])
-    if method == "percentile":
-        return percentile_interval(draws, level=level, n_units=n_units)
-    left_out = jackknife(data, statistic, groups=groups)
-    return bca_interval(
-        left_out.estimate, draws, left_out.replicates, level=level, n_units=n_units
-    )
 
 
 def percentile_interval(
@@ -185,6 +98,42 @@ def bca_interval(
         share = special.ndtr(bias + moved / (1 - accel * moved))
         ends.append(_quantile_sorted(ordered, share))
     return Interval(ends[0], ends[1])
+
+
+def jackknife_interval(
+    values: npt.ArrayLike,
+    statistic: Callable[[FloatArray], npt.ArrayLike] | None = None,
+    *,
+    level: float = 0.95,
+    groups: npt.ArrayLike | None = None,
+) -> Interval:
+    """Jackknife interval, centered on the bias-corrected estimate.
+
+    For smooth statistics with a bias or a floor (distances, dimension), which a
+    bootstrap only pushes further up. Not for medians or other quantiles.
+
+    Parameters
+    ----------
+    values : array_like of shape (n, ...)
+        Data, trials first.
+    statistic : callable, optional
+        From data of shape (m, ...) to an array; the mean over trials by default.
+    level : float
+        Coverage that is aimed at.
+    groups : array_like of shape (n,), optional
+        Leave out whole groups.
+
+    Returns
+    -------
+    Interval
+        (low, high), each of the shape of the statistic.
+    """
+    left_out = jackknife(values, statistic, groups=groups)
+    n = len(left_out.replicates)
+    middle = left_out.estimate - left_out.bias
+    t = special.stdtrit(n - 1, 0.5 + check_level("level", level) / 2)
+    half = t * left_out.standard_error
+    return Interval(np.asarray(middle - half), np.asarray(middle + half))
 
 
 def t_interval(

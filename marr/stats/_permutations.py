@@ -38,7 +38,7 @@ def permutations(
     within: npt.ArrayLike | None = None,
     blocks: npt.ArrayLike | None = None,
     scheme: str = "free",
-    min_lag: int | None = None,
+    min_lag: int = 1,
 ) -> IntArray:
     """Draw permutations of trials under a stated scheme.
 
@@ -57,7 +57,7 @@ def permutations(
         Blocks that are exchanged whole; needed by scheme "block".
     scheme : {"free", "within", "block", "shift"}
         What may be exchanged: see `PERMUTATION_SCHEMES`.
-    min_lag : int, optional
+    min_lag : int
         Smallest shift, for scheme "shift"; see `shift_permutations`.
 
     Returns
@@ -77,7 +77,7 @@ def permutations(
     Notes
     -----
     Free permutation of autocorrelated trials rejects far too often (two independent
-    AR(.95) series in almost half of the cases at 5 %). Use "shift", `session_swap` or
+    AR(.95) series in almost two thirds of the cases at 5 %). Use "shift", `session_swap` or
     `pseudo_sessions` there; for labels that are constant within blocks use "block".
     """
     n = check_count("n", n, minimum=2)
@@ -108,7 +108,7 @@ def shift_permutations(
     *,
     n_permutations: int,
     seed: int,
-    min_lag: int | None = None,
+    min_lag: int = 1,
     within: npt.ArrayLike | None = None,
 ) -> IntArray:
     """Shift trials around a circle by random lags of at least `min_lag`.
@@ -118,12 +118,12 @@ def shift_permutations(
     n : int
         Number of trials, in order of time.
     n_permutations : int
-        Number of draws. Lags do not repeat while there are enough of them.
+        Number of draws. Lags do not repeat, and none is 0, while there are enough of
+        them and one series; otherwise all lags, 0 too, are drawn with replacement.
     seed : int
         Seed of the draws.
-    min_lag : int, optional
-        Smallest shift in either direction: longer than the memory of the series. By
-        default a twentieth of the (shortest) series, at least one trial.
+    min_lag : int
+        Smallest shift in either direction. Keep 1 for a p-value (see Notes).
     within : array_like of shape (n,), optional
         Series (sessions) that are shifted each by its own lag.
 
@@ -138,15 +138,30 @@ def shift_permutations(
 
     Notes
     -----
-    The smallest p-value of one series of n trials is about one over the number of
-    lags. A shift keeps autocorrelation but not a trend: remove the drift first or use
-    `pseudo_sessions`, where the design was drawn at random.
+    The test is valid because no shift is more likely than another, so the data must be
+    compared with *all* of them. Leaving out lags within the memory of the series, as is
+    often advised, leaves out those that look like the data and rejects too often. Two
+    independent series, rejections at 5 %, two-sided, 10,000 pairs:
+
+    ================  ===========  ==============  ========================
+    series            min_lag=1    min_lag=n/20    free permutation
+    ================  ===========  ==============  ========================
+    AR(.95), n 200    0.067        0.129           0.66
+    AR(.95), n 500    0.052        0.110           0.64
+    AR(.95), n 2000   0.049        0.073           0.63
+    AR(.8), n 500     0.049        0.067
+    ================  ===========  ==============  ========================
+
+    The seam of the circle costs a little in series shorter than some twenty times their
+    memory. A shift keeps autocorrelation but no trend: remove the drift first, or use
+    `session_swap` or, where the design was drawn at random, `pseudo_sessions`. The
+    smallest p-value of one series of n trials is 1/n, however many shifts are drawn.
     """
     n = check_count("n", n, minimum=2)
     n_permutations = check_count("n_permutations", n_permutations)
     group = np.zeros(n, np.int64) if within is None else codes("within", within, n)
     shortest = int(np.bincount(group).min())
-    lag = max(1, shortest // 20) if min_lag is None else check_count("min_lag", min_lag)
+    lag = check_count("min_lag", min_lag)
     if shortest - 2 * lag < 0:
         msg = (
             f"min_lag={lag} leaves no circular shift of a series of {shortest} trials; "
@@ -159,8 +174,10 @@ def shift_permutations(
         (at,) = np.nonzero(group == g)
         m = len(at)
         lags = np.arange(lag, m - lag + 1)
-        repeat = n_permutations > len(lags) or group.max() > 0
-        drawn = rng.choice(lags, n_permutations, replace=repeat)
+        few = group.max() > 0 or n_permutations > len(lags)
+        # drawn with replacement, the data must be among what can be drawn
+        lags = np.concatenate([[0], lags]) if few else lags
+        drawn = rng.choice(lags, n_permutations, replace=bool(few))
         out[:, at] = at[(np.arange(m) + drawn[:, None]) % m]
     return out
 
