@@ -47,7 +47,7 @@ def encode(value: Any, where: str) -> Any:
     ContractError
         If the value has no exact form; `where` names it in the message.
     """
-    if value is None or isinstance(value, (bool, str)) or type(value) is int:
+    if value is None or type(value) in (bool, int, str):
         return value
     if value is pd.NA or value is pd.NaT:
         return {"__missing__": "NA" if value is pd.NA else "NaT"}

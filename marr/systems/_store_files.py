@@ -73,7 +73,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileError:
         raise
-    except (OSError, KeyError, ValueError, BaseZarrError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, BaseZarrError) as error:
         msg = (
             f"path: the store {str(path)!r} cannot be read ({type(error).__name__}: "
             f"{error}). It may be damaged; save it anew."

@@ -185,11 +185,12 @@ def read_recording(
     }
     root = Recording(
         trials,
-        activity,
+        {},
         variables=variables,
         name=header["name"],
         info=decode(header["info"]),
     )
+    root._activity = activity  # checked when it was saved; checking again would load it
     if header["selected"] is None:
         return root
     return root._selected(np.array(header["selected"], np.intp))
