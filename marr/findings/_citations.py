@@ -68,6 +68,29 @@ CITATIONS: dict[str, Citation] = {
         "Journal of the American Statistical Association 22, 209-212",
         "10.1080/01621459.1927.10502953",
     ),
+    "friedman1989": Citation(
+        "Friedman, J. H.",
+        1989,
+        "Regularized discriminant analysis",
+        "Journal of the American Statistical Association 84, 165-175",
+        "10.1080/01621459.1989.10478752",
+    ),
+    "candes2018": Citation(
+        "Candès, E., Fan, Y., Janson, L. and Lv, J.",
+        2018,
+        "Panning for gold: 'model-X' knockoffs for high dimensional controlled variable "
+        "selection",
+        "Journal of the Royal Statistical Society B 80, 551-577",
+        "10.1111/rssb.12265",
+    ),
+    "schafer2005": Citation(
+        "Schäfer, J. and Strimmer, K.",
+        2005,
+        "A shrinkage approach to large-scale covariance matrix estimation and "
+        "implications for functional genomics",
+        "Statistical Applications in Genetics and Molecular Biology 4, 32",
+        "10.2202/1544-6115.1175",
+    ),
     "haufe2014": Citation(
         "Haufe, S., Meinecke, F., Görgen, K., Dähne, S., Haynes, J.-D., Blankertz, B. "
         "and Bießmann, F.",
