@@ -1,0 +1,322 @@
+"""A hooked model as a system: lazily run, perturbed by running it anew."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from marr.errors import ContractError, check_option
+from marr.systems._apply import mean_over_trials
+from marr.systems._hooked_readout import Readout, last_valid
+from marr.systems._hooked_writes import Write, check_perturbation, write_of
+from marr.systems._perturbations import Perturbation
+from marr.systems._system import System, group_column
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from marr.systems._hooked_engine import Engine, Sink
+    from marr.systems._hooked_labels import Labels
+
+__all__ = ["HookedModel"]
+
+READ_ALL = 1_000_000_000
+"""Bytes up to which one run reads all sites instead of the one asked for."""
+
+KEEP_OUTPUTS = 500_000_000
+"""Bytes of model outputs that are kept between calls."""
+
+
+class HookedModel(System):
+    """A model with hooks, made by `marr.hook`.
+
+    Activity and behavior are computed when they are asked for and kept for as long as
+    the system is. `perturb` and `select` return other systems on the same model.
+    """
+
+    runs = True
+
+    def __init__(
+        self,
+        engine: Engine,
+        labels: Labels,
+        task: pd.DataFrame,
+        variables: dict[str, xr.DataArray],
+        *,
+        readout: Readout | None,
+        sequences: str | None,
+    ) -> None:
+        self.engine, self._labels = engine, labels
+        self.name = engine.name
+        self.task = task
+        self.variables = variables
+        self._readout, self._sequences = readout, sequences
+        self._rows: NDArray[np.intp] = np.arange(len(task))
+        self._root: HookedModel | None = None
+        self._parent: HookedModel | None = None
+        self._whole: HookedModel | None = None
+        self._cut: NDArray[np.intp] | None = None
+        self._store: dict[str, NDArray[Any]] = {}
+        self._behavior: pd.DataFrame | None = None
+        self._means: dict[str, NDArray[Any]] = {}
+
+    # -- what every system has -------------------------------------------------------
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites."""
+        return tuple(self.engine.taps)
+
+    @property
+    def model(self) -> Any:
+        """The torch module."""
+        return self.engine.adapter.model
+
+    @property
+    def root(self) -> HookedModel:
+        """The system before any selection and perturbation."""
+        return self if self._root is None else self._root
+
+    @property
+    def parent(self) -> HookedModel | None:
+        """The system that was perturbed to make this one, if any."""
+        return self._parent
+
+    @cached_property
+    def trial_index(self) -> pd.Index:
+        """Labels of the trials (nothing runs)."""
+        return self.task.index
+
+    @property
+    def group_column(self) -> str | None:
+        """Column that names groups of dependent trials; that of `sequences` first."""
+        column = self._sequences
+        if column is not None and self.task[column].nunique() > 1:
+            return column
+        return group_column(self.task)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Task variables and, with a readout, the behavior of this very system."""
+        if self._readout is None:
+            return self.task.copy()
+        if self._known_behavior() is None:
+            self._run(())
+        else:
+            self._check_weights()
+        return pd.concat([self.task, self._behavior], axis=1)
+
+    def activity(self, site: str) -> xr.DataArray:
+        """Return activity of a site, dims (trial, time, unit) or (trial, unit).
+
+        Ragged trials carry a `valid` coordinate and are NaN after their end.
+        """
+        self.check_site(site)
+        if self._kept(site) is None:
+            self._run(self._read_with(site))
+        else:
+            self._check_weights()
+        values = self._kept(site)
+        assert values is not None
+        return self._labels.labelled(site, values, self._rows, self.trial_index)
+
+    def outputs(self, at: str = "all") -> NDArray[Any]:
+        """Return the model's outputs, trials first.
+
+        Parameters
+        ----------
+        at : {"all", "last"}
+            "last" keeps only the last valid time of each trial, which saves memory
+            where outputs are logits over a vocabulary.
+
+        Returns
+        -------
+        array of shape (n_trials, ...)
+            NaN after the end of short trials.
+        """
+        check_option("at", at, ("all", "last"))
+        key = f"output {at}"
+        if self._kept(key) is None:
+            parts: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
+
+            def sink(trials: NDArray[np.intp], values: NDArray[Any]) -> None:
+                parts.append((trials, values if at == "all" else last_valid(values)))
+
+            self._run((), sink)
+            found = self._in_order(parts)
+            if found.nbytes > KEEP_OUTPUTS:
+                return found
+            self._store[key] = found
+        else:
+            self._check_weights()
+        kept = self._kept(key)
+        assert kept is not None
+        return kept.copy()
+
+    def perturb(self, *perturbations: Perturbation) -> HookedModel:
+        """Return the perturbed system; it runs when its activity is asked for.
+
+        Several perturbations act together, at one site in the order given.
+        """
+        if not perturbations:
+            msg = "perturb needs at least one marr.Ablate, marr.Patch or marr.Steer."
+            raise ContractError(msg)
+        for perturbation in perturbations:
+            if not isinstance(perturbation, Perturbation):
+                msg = (
+                    "perturb takes marr.Ablate, marr.Patch or marr.Steer; got "
+                    f"{perturbation!r}."
+                )
+                raise ContractError(msg)
+            self.check_site(perturbation.site)
+            template = self._labels.template(perturbation)
+            check_perturbation(perturbation, self.root, self.trial_index, template)
+        child = self._like(self.task, self.variables, self._rows)
+        child.perturbations = (*self.perturbations, *perturbations)
+        child._parent = self
+        return child
+
+    @property
+    def inert(self) -> dict[Perturbation, NDArray[np.bool_]]:
+        """Which units were already at the value that a perturbation gives them.
+
+        For each perturbation one bool for each of its units (in the order in which
+        they were named; all units without `units`; dimensions of a subspace),
+        compared with the activity of the parent.
+        """
+        if self._parent is None:
+            return {}
+        found = dict(self._parent.inert)
+        for perturbation in self.perturbations[len(self._parent.perturbations) :]:
+            before = self._parent.activity(perturbation.site)
+            found[perturbation] = self._write(perturbation).inert(before, self._rows)
+        return found
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of weights, inputs, trials, sites and readout."""
+        return self.root._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return self._labels.fingerprint(self.task, self.variables, self._readout)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what provenance says about this model."""
+        return {
+            "kind": "model",
+            "name": self.name,
+            "n_trials": len(self.task),
+            **self._labels.describe(),
+            **({"readout": self._readout.name} if self._readout else {}),
+            **({"sequences": self._sequences} if self._sequences else {}),
+            "perturbations": [p.describe() for p in self.perturbations],
+            "data_hash": self.fingerprint(),
+        }
+
+    # -- running ---------------------------------------------------------------------
+
+    def intact_mean(self, site: str) -> NDArray[Any]:
+        """Return the mean over all trials of the root at each time."""
+        root = self.root
+        if site not in root._means:
+            intact = root.activity(site)
+            valid = intact["valid"].values if "valid" in intact.coords else None
+            root._means[site] = mean_over_trials(intact.values, valid)
+        return root._means[site]
+
+    def _write(self, perturbation: Perturbation) -> Write:
+        site = perturbation.site
+        return write_of(perturbation, self.root, self._labels.site_template(site))
+
+    def _run(self, read: Sequence[str], sink: Sink | None = None) -> None:
+        """Run the model once: keep the sites asked for and the behavior."""
+        writes: dict[str, list[Write]] = {}
+        for perturbation in self.perturbations:
+            writes.setdefault(perturbation.site, []).append(self._write(perturbation))
+        behavior: list[tuple[NDArray[np.intp], pd.DataFrame]] = []
+
+        def take(trials: NDArray[np.intp], values: NDArray[Any]) -> None:
+            if self._readout is not None and self._known_behavior() is None:
+                behavior.append((trials, self.root._read_out(trials, values)))
+            if sink is not None:
+                sink(trials, values)
+
+        found = self.engine.run(self._rows, read=read, writes=writes, sink=take)
+        self._store.update(found)
+        if behavior:
+            columns = pd.concat([columns for _, columns in behavior])
+            self._behavior = columns.loc[self.trial_index]
+
+    def _read_out(
+        self, trials: NDArray[np.intp], outputs: NDArray[Any]
+    ) -> pd.DataFrame:
+        """Return behavior of some trials (positions on the root)."""
+        assert self._readout is not None
+        variables = {k: v.values[trials] for k, v in self.variables.items()}
+        return self._readout(outputs, self.task.iloc[trials], variables)
+
+    def _read_with(self, site: str) -> list[str]:
+        """Return which sites one run reads: all that are missing, if they are small."""
+        missing = [s for s in self.sites if self._kept(s) is None]
+        size = sum(self._labels.bytes_of(s, len(self._rows)) for s in missing)
+        return missing if size <= READ_ALL else [site]
+
+    def _in_order(
+        self, parts: Sequence[tuple[NDArray[np.intp], NDArray[Any]]]
+    ) -> NDArray[Any]:
+        """Return values of all trials, in the order of this system."""
+        trials = np.concatenate([t for t, _ in parts])
+        order = np.empty(len(self.root.task), dtype=np.intp)
+        order[trials] = np.arange(len(trials))
+        return np.concatenate([v for _, v in parts])[order[self._rows]]
+
+    def _kept(self, key: str) -> NDArray[Any] | None:
+        """Return what an earlier run of this system, or of the whole of it, gave."""
+        if key not in self._store and self._whole is not None:
+            whole = self._whole._kept(key)
+            if whole is not None:
+                self._store[key] = whole[self._cut]
+        return self._store.get(key)
+
+    def _known_behavior(self) -> pd.DataFrame | None:
+        """Return behavior from an earlier run of this system or of the whole of it."""
+        if self._behavior is None and self._whole is not None:
+            assert self._cut is not None
+            whole = self._whole._known_behavior()
+            if whole is not None:
+                self._behavior = whole.iloc[self._cut]
+        return self._behavior
+
+    def _check_weights(self) -> None:
+        self.engine.weights.check(self.name, cached=True)
+
+    def _selected(self, rows: NDArray[np.intp]) -> HookedModel:
+        variables = {k: v.isel(trial=rows) for k, v in self.variables.items()}
+        child = self._like(self.task.iloc[rows], variables, self._rows[rows])
+        child.perturbations = self.perturbations
+        child._whole, child._cut = self, rows
+        child._parent = None if self._parent is None else self._parent._selected(rows)
+        return child
+
+    def _like(
+        self,
+        task: pd.DataFrame,
+        variables: dict[str, xr.DataArray],
+        rows: NDArray[np.intp],
+    ) -> HookedModel:
+        child = HookedModel(
+            self.engine,
+            self._labels,
+            task,
+            variables,
+            readout=self._readout,
+            sequences=self._sequences,
+        )
+        child._rows, child._root = rows, self.root
+        return child
