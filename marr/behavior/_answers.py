@@ -20,6 +20,8 @@ __all__ = [
     "numbers",
     "own_column",
     "read_answers",
+    "sentence_case",
+    "short",
 ]
 
 _NOT_OWN = {
@@ -230,3 +232,13 @@ def clusters_of(
     if column is None or column in used:
         return None, None
     return np.asarray(pd.factorize(system.trials[column])[0], dtype=np.int64), column
+
+
+def short(level: object) -> str:
+    """Return a level as readers write it."""
+    return f"{level:.4g}" if isinstance(level, float) else str(level)
+
+
+def sentence_case(words: str) -> str:
+    """Return the words with a capital first letter."""
+    return words[:1].upper() + words[1:]

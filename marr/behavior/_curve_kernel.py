@@ -202,7 +202,7 @@ def _log_likelihood_block(theta: np.ndarray, cells: Cells, link: str) -> np.ndar
     beta = variance > _BINOMIAL_BELOW
     out = np.log(p) @ hits + np.log(q) @ (total - hits)
     if beta.any():
-        nu = 1.0 / variance[beta] - 1.0
+        nu = np.maximum(1.0 / variance[beta] - 1.0, _TINY)
         out[beta] = _log_beta_binomial(p[beta], q[beta], nu, cells)
     return out
 
@@ -211,7 +211,7 @@ def _log_beta_binomial(
     p: np.ndarray, q: np.ndarray, nu: np.ndarray, cells: Cells
 ) -> np.ndarray:
     """Beta-binomial log-likelihood; p, q (rows, levels), nu (rows,)."""
-    a, b = p * nu[:, None], q * nu[:, None]
+    a, b = np.maximum(p * nu[:, None], _TINY), np.maximum(q * nu[:, None], _TINY)
     misses = cells.total - cells.hits
     some_hits, some_misses = cells.hits > 0, misses > 0
     n = len(cells.levels)

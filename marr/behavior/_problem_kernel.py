@@ -14,6 +14,8 @@ __all__ = ["LAPSES", "Problem", "spread_points"]
 
 LAPSES = ("free", "equal", "fixed")
 
+_FAR = 300.0  # logarithms of widths are cut there, far outside any prior
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -80,7 +82,7 @@ class Problem:
         array of shape (n_rows, 5)
         """
         free = z.copy()
-        free[:, 1] = np.exp(z[:, 1])
+        free[:, 1] = np.exp(np.clip(z[:, 1], -_FAR, _FAR))
         lapse = slice(2, 2 + self.n_lapses)
         free[:, lapse] = expit(z[:, lapse]) / 2
         if self.overdispersed:
@@ -105,7 +107,7 @@ class Problem:
     ) -> Float[np.ndarray, "rows five"]:
         """Parameters with rates as squares, so that a mode at rate 0 is a smooth one."""
         free = v.copy()
-        free[:, 1] = np.exp(np.clip(v[:, 1], -700, 700))
+        free[:, 1] = np.exp(np.clip(v[:, 1], -_FAR, _FAR))
         lapse = slice(2, 2 + self.n_lapses)
         free[:, lapse] = np.minimum(v[:, lapse] ** 2, 0.499999)
         if self.overdispersed:

@@ -10,6 +10,7 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError, check_option
 from marr.findings import FigureSpec, Note
 
+from ._answers import sentence_case
 from ._condition_fit import ConditionFit, FitOptions, fit_condition
 from ._curve_kernel import LINKS, make_prior
 from ._problem_kernel import LAPSES
@@ -22,7 +23,7 @@ from ._psychometric_tables import (
     nice_grid,
     stimulus_bins,
 )
-from ._psychometric_text import fit_notes, methods_text, sentence_case, summarizer
+from ._psychometric_text import fit_notes, methods_text, summarizer
 from ._psychometric_trials import Trials, check_trials, read_trials, why_not
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import xarray as xr
 
 from marr.stats import binomial_interval, holm
 
+from ._answers import short
 from ._condition_fit import ConditionFit, null_value
-from ._psychometric_trials import short
 from ._summary_kernel import difference
 
 __all__ = [
@@ -217,7 +217,9 @@ def contrast_table(
             for k, key in enumerate(("estimate", "ci_low", "ci_high", "p_value"))
         },
         coords={
-            "comparison": [f"{short(levels[j])} - {short(levels[i])}" for i, j in pairs],
+            "comparison": [
+                f"{short(levels[j])} - {short(levels[i])}" for i, j in pairs
+            ],
             "parameter": np.array(names),
             "units": ("parameter", np.array([units[n] for n in names])),
         },

@@ -8,7 +8,7 @@ import numpy as np
 
 from marr.findings import Note, verb
 
-from ._psychometric_trials import short
+from ._answers import sentence_case, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._condition_fit import ConditionFit, FitOptions
     from ._psychometric_trials import Trials
 
-__all__ = ["fit_notes", "methods_text", "sentence_case", "summarizer"]
+__all__ = ["fit_notes", "methods_text", "summarizer"]
 
 _LINK_WORDS = {
     "logistic": "logistic function",
@@ -56,11 +56,6 @@ def summarizer(
         return _compared(estimate, differences, stimulus, answer, by)
 
     return summary
-
-
-def sentence_case(words: str) -> str:
-    """Return the words with a capital first letter."""
-    return words[:1].upper() + words[1:]
 
 
 def _number(table: xr.Dataset) -> str:

@@ -9,12 +9,19 @@ import numpy as np
 
 from marr.errors import ContractError, StatisticsError
 
-from ._answers import Answers, clusters_of, conditions, numbers, read_answers
+from ._answers import (
+    Answers,
+    clusters_of,
+    conditions,
+    numbers,
+    read_answers,
+    short,
+)
 
 if TYPE_CHECKING:
     from marr.systems import System
 
-__all__ = ["Trials", "check_trials", "read_trials", "short", "why_not"]
+__all__ = ["Trials", "check_trials", "read_trials", "why_not"]
 
 _FEWEST = 10  # trials without which nothing is fitted
 _AXES = ("parameter", "stimulus", "comparison", "units", "member")
@@ -64,11 +71,6 @@ class Trials:
     def condition(self, code: int) -> str:
         """Return the name of a condition, "" where there is only one."""
         return "" if self.by is None else f"{self.by} {short(self.levels[code])}"
-
-
-def short(level: object) -> str:
-    """Return a level as readers write it."""
-    return f"{level:.4g}" if isinstance(level, float) else str(level)
 
 
 def read_trials(
