@@ -1,0 +1,181 @@
+"""Cross-validated linear decoding of a variable from activity, over sites and times."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marr._analysis import Draft, analysis
+from marr.errors import OptionError, check_option
+from marr.representation._decode_text import (
+    decode_figures,
+    map_notes,
+    methods_text,
+    question_text,
+    summarize,
+)
+from marr.representation._layout import check_over
+from marr.representation._targets import control_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marr.representation._decode_job import Job
+    from marr.systems import System
+
+__all__ = ["decode"]
+
+CITATIONS = ("hoerl1970", "friedman1989", "haufe2014")
+CORRECTIONS = ("max", "cluster", "fdr")
+
+
+@analysis(level="representation", citations=CITATIONS, needs="activity")
+def decode(
+    system: System,
+    target: str,
+    *,
+    sites: str | Sequence[str] | None = None,
+    over: str | Sequence[str] = ("site", "time"),
+    kind: str | None = None,
+    control: str | Sequence[str] = (),
+    n_folds: int = 5,
+    penalty: float | None = None,
+    n_permutations: int = 200,
+    null: str = "auto",
+    correction: str = "max",
+    cross_temporal: bool = False,
+    seed: int = 0,
+    device: str | None = None,
+) -> Draft:
+    """Decode a variable from activity by cross-validated linear probes.
+
+    Parameters
+    ----------
+    system : System or Cohort
+        Recording or hooked model.
+    target : str
+        Column of the trial table or continuous variable. Text, booleans, integers with
+        at most ten values and floats with two are categories; variables marked
+        ``circular`` are angles in radians; the rest is continuous.
+    sites : str or sequence of str, optional
+        Sites; all by default.
+    over : {"site", "time"} or sequence of them
+        Axes of the map. Without "site" the units of all sites are pooled; without
+        "time" a per-trial target is decoded from the time mean, and a target that
+        varies within trials from the bins of all trials, with folds by trial. An axis
+        that the activity lacks is left out.
+    kind : {"categorical", "continuous", "circular"}, optional
+        Kind of the target, if the rule above guesses wrong.
+    control : str or sequence of str
+        Nuisances (columns or variables), regressed out inside the fold: from activity,
+        and for numbers and angles from the target as well.
+    n_folds : int
+        Number of folds; fewer where there are fewer groups of dependent trials.
+    penalty : float, optional
+        Ridge penalty relative to the number of training rows, on standardized units.
+        By default chosen inside the training folds, anew for every shuffle.
+    n_permutations : int
+        Shuffles; 0 makes no test.
+    null : {"auto", "free", "within", "block", "shift", "conditional"}
+        How shuffles are made; by default by what the targets look like (see Notes).
+    correction : {"max", "cluster", "fdr"}
+        How p-values are corrected over the map.
+    cross_temporal : bool
+        Also test the probe of each time at each other time (table "time_time").
+    seed : int
+        Seed of folds, shuffles and resamples.
+    device : str, optional
+        Where torch computes; the CPU by default.
+
+    Returns
+    -------
+    Finding
+        Score over (site, time): balanced accuracy, out-of-fold R², or mean cosine of
+        the angular error (with `median_error` in degrees). Tables: "unit" (pattern,
+        weight, spread, halves), "baseline" (what is possible without activity),
+        "site" and "time" (averages of a map), "time_time".
+
+    Raises
+    ------
+    MarrError
+        Unknown site, column or option; one class, constant target, too few trials.
+
+    Notes
+    -----
+    The classifier is linear discriminant analysis with a ridge-regularized within-class
+    covariance and equal priors, so that unequal classes do not move its criterion.
+
+    Null "auto": targets that are constant within groups (`system.group_column`) move
+    with their group; autocorrelated targets, and those that vary within trials, are
+    shifted around the circle of trials; categories with `control` are drawn from a
+    logistic model of the nuisances; others are shuffled within groups, or within folds.
+    Shifts with `control` of categories do not keep the relation of the two.
+
+    Decodable is not used: a probe says what could be read out, not what is. For that see
+    `marr.implementation.ablate` and the link "used".
+
+    References
+    ----------
+    Friedman (1989). Regularized discriminant analysis.
+    Haufe et al. (2014). On the interpretation of weight vectors.
+    """
+    axes, names = check_over(over), control_names(control, target)
+    _check_numbers(n_folds, penalty, n_permutations)
+    check_option("correction", correction, CORRECTIONS)
+    from marr.representation import _decode_job as jobs
+
+    job = jobs.prepare(
+        system, target, sites=sites, over=axes, kind=kind, control=names, n_folds=n_folds,
+        penalty=penalty, n_permutations=n_permutations, null=null, seed=seed,
+        device=device,
+    )
+    if cross_temporal and job.layout.times is None:
+        msg = (
+            f"cross_temporal needs a map over time; {system.name!r} has no time axis at "
+            "these sites, or 'time' is not in over=."
+        )
+        raise OptionError(msg)
+    estimate, tables = jobs.score_tables(job, correction, cross_temporal=cross_temporal)
+    unit_tables, notes = jobs.unit_tables(job)
+    tables |= unit_tables
+    return Draft(
+        estimate=estimate,
+        summary=partial(summarize, target=job.target, unit=job.layout.time_unit),
+        question=question_text(job.target, job.layout),
+        methods=methods_text(job, correction),
+        tables=tables,
+        figures=decode_figures(job.target, job.layout, square=cross_temporal),
+        notes=[
+            *job.plan.notes, *job.layout.notes,
+            *map_notes(estimate, job.target, tables.get("baseline")), *notes,
+        ],
+        citations=_citations(job, correction, cross_temporal=cross_temporal),
+        generalizes_over=job.plan.unit_name,
+        parameters={
+            "kind": job.target.kind, "null": job.plan.scheme, "n_folds": job.plan.n_folds,
+        },
+    )
+
+
+def _check_numbers(n_folds: int, penalty: float | None, n_permutations: int) -> None:
+    if isinstance(n_folds, bool) or int(n_folds) != n_folds or n_folds < 2:
+        msg = f"n_folds must be a whole number of at least 2; got {n_folds!r}."
+        raise OptionError(msg)
+    if penalty is not None and not (np.isfinite(penalty) and penalty > 0):
+        msg = f"penalty must be a positive number or None; got {penalty!r}."
+        raise OptionError(msg)
+    if int(n_permutations) != n_permutations or n_permutations < 0:
+        msg = f"n_permutations must be 0 or more; got {n_permutations!r}."
+        raise OptionError(msg)
+
+
+def _citations(job: Job, correction: str, *, cross_temporal: bool) -> list[str]:
+    found = {"max": ["nichols2002"], "cluster": ["maris2007"], "fdr": ["benjamini1995"]}
+    keys = [] if job.n_shuffles == 0 else ["phipson2010", *found[correction]]
+    keys += ["king2014"] if cross_temporal else []
+    keys += ["harris2020"] if job.plan.scheme == "shift" else []
+    keys += ["candes2018"] if job.plan.scheme == "conditional" else []
+    keys += ["freedman1983"] if job.settings.targets_too else []
+    return keys
