@@ -163,6 +163,7 @@ def wrap(
     function: Callable[[System], Any] | Any,
     *,
     name: str | None = None,
+    kind: str = "custom",
     better: str = "higher",
     units: str = "",
     where: str | None = None,
@@ -176,6 +177,9 @@ def wrap(
         ``system.trials``; NaN where not defined).
     name : str, optional
         Words for sentences; the function's name by default.
+    kind : {"custom", "behavior"}
+        "behavior" declares that the function looks at what the system did (its trial
+        table or outputs) and not at its activity: links of kind "used" ask for it.
     better : {"higher", "lower"}
         Direction in which the system does well.
     units : str
@@ -186,7 +190,7 @@ def wrap(
     Returns
     -------
     Measure
-        Of kind "custom".
+        A measure to hand to an analysis.
 
     Examples
     --------
@@ -204,7 +208,8 @@ def wrap(
         raise ContractError(msg)
     words = name or getattr(function, "__name__", "custom measure").replace("_", " ")
     words = "custom measure" if words == "<lambda>" else words
-    return _Wrapped(words, "custom", better, units, None, where, function)
+    check_option("kind", kind, ("custom", "behavior"))
+    return _Wrapped(words, kind, better, units, None, where, function)
 
 
 def as_measure(measure: Measure | Callable[[System], Any]) -> Measure:

@@ -173,6 +173,13 @@ class FittedDecoded(FittedMeasure):
         return SCORES[self.score].unit
 
     @property
+    def chance(self) -> float:
+        """Score of a readout that knows nothing."""
+        if self.kind == "categorical":
+            return 1.0 / self.target.values.shape[1]
+        return float(np.pi / 2) if self.score == "angle" else 0.0
+
+    @property
     def row_fold(self) -> NDArray[np.intp]:
         """Fold of each row."""
         return np.asarray(self.fold[self.rows.trial])

@@ -104,7 +104,7 @@ def _outputs(system: System, position: int) -> NDArray[np.float64]:
             "for recorded activity."
         )
         raise EvidenceError(msg)
-    values = np.asarray(found() if callable(found) else found, dtype=np.float64)
+    values = np.asarray(found("last" if position == -1 else "all"), dtype=np.float64)
     if values.ndim == 3:
         values = values[:, position]
     if values.ndim != 2 or values.shape[1] < 2:

@@ -1,0 +1,230 @@
+"""Sentences, notes and figures of ablations; verbs come from the evidence grade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marr.findings import FigureSpec, Note, verb
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from marr.implementation._effects import Dependence
+    from marr.implementation._joint import Redundancy
+
+__all__ = ["Wording", "ablation_figures", "ablation_notes"]
+
+FEW_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What the sentences of one ablation need to know.
+
+    Attributes
+    ----------
+    measure, units : str
+        Words and unit of the measure.
+    axis : str
+        What was ablated.
+    evidence : str
+        Grade.
+    mode : str
+        Ablation value, or "refit".
+    margin : float or None
+        Stated margin, if any.
+    """
+
+    measure: str
+    units: str
+    axis: str
+    evidence: str
+    mode: str
+    margin: float | None = None
+
+    @property
+    def noun(self) -> str:
+        """Plural of the axis."""
+        return self.axis.replace("_", " ") + "s"
+
+    def question(self) -> str:
+        """Return the question that the call answers."""
+        singular = self.axis.replace("_", " ")
+        if self.evidence == "causal":
+            return f"Which {self.noun} does the system need for its {self.measure}?"
+        refit = f", fitted anew without each {singular}" if self.mode == "refit" else ""
+        return f"On which {self.noun} does the {self.measure} depend{refit}?"
+
+    def summary(self, data: xr.Dataset) -> str:
+        """Return the answer in two sentences, verdict first."""
+        mean = np.asarray(data["estimate"].values, dtype=float)
+        best = int(np.nanargmax(mean))
+        row = data.isel({self.axis: best})
+        label = str(data[self.axis].values[best])
+        n, n_needed = mean.size, int((data["needed"].values > 0.5).sum())
+        does = verb(self.evidence, "depends")
+        if n_needed:
+            head = f"The system {does} {n_needed} of {n} {self.noun} for its {self.measure}"
+        else:
+            head = (
+                f"It is not shown that the system {does} any single one of "
+                f"{n} {self.noun} for its {self.measure}"
+            )
+        worst = (
+            f": the largest loss is {_number(mean[best])} {self.units} "
+            f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}] ({label}), "
+            f"from {_number(data['intact'])} intact"
+        )
+        return " ".join((head + worst + self._against(row)).split()) + "."
+
+    def _against(self, row: xr.Dataset) -> str:
+        if self.margin is not None:
+            return f"; the stated margin is {_number(self.margin)}"
+        high = float(row["random_high"])
+        if np.isnan(high):
+            return "; no matched random sets exist to compare it with"
+        return f"; 95 % of matched random sets cost less than {_number(high)}"
+
+
+def ablation_notes(
+    data: xr.Dataset,
+    wording: Wording,
+    dependent: Dependence,
+    redundancy: Redundancy | None,
+    *,
+    has_control: bool,
+    deterministic: bool,
+    n_permutations: int,
+) -> list[Note]:
+    """Return what a reader must know about the losses."""
+    notes = [*_inert_notes(data, wording), *_trial_notes(data, dependent)]
+    if redundancy is not None:
+        notes.append(_redundancy_note(redundancy, wording))
+    if not has_control:
+        text = "No off-target measure was given, so a loss may be general damage."
+        advice = "Pass control_measure=: what else changed under the same ablations?"
+        notes.append(Note("no_off_target", text, advice))
+    if wording.margin is None and np.isnan(data["random_high"].values).all():
+        text = "There are no matched random sets: too few other units, or n_random=0."
+        advice = "State a margin= in the unit of the measure for the verdict."
+        notes.append(Note("no_matched_sets", text, advice))
+    if deterministic:
+        text = (
+            "The system is deterministic, so any difference is significant with enough "
+            f"trials; p cannot fall below {data.attrs['p_floor']:.2g} with "
+            f"{n_permutations} sign flips of {dependent.n} {dependent.noun}."
+        )
+        advice = (
+            "Read the verdict, which asks that a loss exceed the matched random sets (or "
+            "the stated margin), and show an untrained network as control."
+        )
+        notes.append(Note("deterministic", text, advice))
+    elif data.attrs["p_floor"] > 0.01:
+        text = (
+            f"p cannot fall below {data.attrs['p_floor']:.2g} with {dependent.n} "
+            f"{dependent.noun}."
+        )
+        notes.append(Note("p_floor", text, "Use more of them, or read the interval."))
+    return notes
+
+
+def _inert_notes(data: xr.Dataset, wording: Wording) -> list[Note]:
+    inert = data["inert"].values.astype(bool)
+    if not inert.any():
+        return []
+    names = data[wording.axis].values[inert]
+    shown = ", ".join(map(str, names[:5])) + (" ..." if len(names) > 5 else "")
+    if wording.mode == "refit":
+        text = f"{len(names)} of {len(inert)} {wording.noun} are constant ({shown})."
+        advice = "A constant unit carries nothing; its loss is 0 by construction."
+        return [Note("constant_units", text, advice)]
+    text = (
+        f"{len(names)} of {len(inert)} {wording.noun} were at the ablation value already "
+        f"({shown}): ablating them changed nothing."
+    )
+    advice = "Their loss of 0 says nothing about need; try another mode=."
+    return [Note("inert_units", text, advice)]
+
+
+def _trial_notes(data: xr.Dataset, dependent: Dependence) -> list[Note]:
+    notes = []
+    n_trials = int(data["n_trials"].max())
+    if n_trials < FEW_TRIALS:
+        text = f"Only {n_trials} trials have a value."
+        advice = f"Intervals from fewer than {FEW_TRIALS} trials are not stable."
+        notes.append(Note("few_trials", text, advice))
+    if dependent.ignored:
+        text = (
+            f"Trials are grouped by {dependent.ignored!r}, but into fewer than six "
+            "groups; single trials were resampled."
+        )
+        advice = (
+            f"The interval holds for trials of these {dependent.ignored}s and is too "
+            "narrow if trials within one resemble each other."
+        )
+        notes.append(Note("few_groups", text, advice))
+    return notes
+
+
+def _redundancy_note(found: Redundancy, wording: Wording) -> Note:
+    text = (
+        f"{found.n_members} of the {found.n_quiet} {wording.noun} that are not needed one "
+        f"by one cost {_number(found.joint)} {wording.units} "
+        f"[{_number(found.low)}, {_number(found.high)}] together; alone they add up to "
+        f"{_number(found.singles)}."
+    )
+    advice = (
+        "Single lesions miss redundancy: read the joint lesions (finding.tables['joint']) "
+        f"before calling {wording.noun} irrelevant."
+    )
+    return Note("redundancy", " ".join(text.split()), advice)
+
+
+def ablation_figures(
+    wording: Wording, *, joint: bool, random: bool
+) -> tuple[FigureSpec, ...]:
+    """Return the figures: members ranked by loss, and the dose curve."""
+    what = f"loss of {wording.measure}"
+    label = f"{what} ({wording.units})" if wording.units else what
+    band = " The gray band holds 5 to 95 % of matched random sets." if random else ""
+    figures = [
+        FigureSpec(
+            "points",
+            table="ranked",
+            x=wording.axis,
+            caption=f"Loss of {wording.measure} under ablation, ranked, with 95 % "
+            f"intervals; above 0 means needed.{band}",
+            x_label=f"{wording.axis.replace('_', ' ')} (ranked)",
+            y_label=label,
+            reference=0.0,
+            reference_label="no loss",
+            band_low="random_low" if random else None,
+            band_high="random_high" if random else None,
+            description=f"{wording.noun.capitalize()} ranked by {what}.",
+        )
+    ]
+    if joint:
+        figures.append(
+            FigureSpec(
+                "line",
+                table="joint",
+                x="dose",
+                group="set",
+                caption=f"Joint lesions: {wording.noun} ranked on one half of the trials, "
+                "ablated together, losses on the other half.",
+                x_label=f"{wording.noun} ablated together",
+                y_label=label,
+                reference=0.0,
+                reference_label="no loss",
+                description=f"Dose curves of joint lesions: {what} by their number.",
+            )
+        )
+    return tuple(figures)
+
+
+def _number(value: object) -> str:
+    number = float(np.asarray(value, dtype=float))
+    return "0" if abs(number) < 1e-12 else f"{number:.3g}"
