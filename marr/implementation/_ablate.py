@@ -255,6 +255,7 @@ def _draft(
         data = add_off_target(
             data, axis, target, off, run.dependent, same_units=same, seed=seed
         )
+        data["off_target"].attrs["long_name"] = f"loss of {run.fitted[1].measure.name}"
     tables: dict[str, xr.Dataset] = {}
     if axis == "unit":
         tables["unit"] = half_table(data, axis, target, off, run.system.halves)
@@ -267,6 +268,7 @@ def _draft(
             run.fitted[0],
             run.dependent,
             run.system.halves,
+            needed=data["needed"].values > 0.5,
             bar=_bar(data, settings.margin),
             n_random=settings.n_random,
             n_permutations=settings.n_permutations,

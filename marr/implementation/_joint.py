@@ -72,6 +72,7 @@ def joint_lesions(
     dependent: Dependence,
     halves: NDArray[np.int8],
     *,
+    needed: NDArray[np.bool_],
     bar: float,
     n_random: int,
     n_permutations: int,
@@ -94,6 +95,8 @@ def joint_lesions(
         What is resampled.
     halves : array of 0 and 1 of shape (n_trials,)
         Half of each trial.
+    needed : array of bool of shape (n_members,)
+        Verdict on single lesions.
     bar : float
         Loss under which a member counts as not needed.
     n_random : int
@@ -117,7 +120,7 @@ def joint_lesions(
     rng = np.random.default_rng([seed, 2])
     n_draws = min(_N_RANDOM, n_random)
     orders = [rank, rank[::-1], *(rng.permutation(n) for _ in range(n_draws))]
-    quiet = _quiet(
+    quiet = ~needed & _quiet(
         target.trials[:, first], dependent.groups[first], bar, n_permutations
     )
     picks = [order[:k] for order in orders for k in doses if k < n]
