@@ -116,8 +116,9 @@ def accuracy(
     rows = [kept & (codes == code) for code in range(len(levels))]
     estimate, best = _score_levels(correct, rows, clusters, chance, bars, seed)
     table = _labelled(estimate, by, levels)
-    bar = f"chance ({chance:g})" if chance is not None else "the best shortcut"
-    notes = _notes(table, kept, by, best, bars, cluster_column)
+    bar = "the given chance" if chance is not None else "the best shortcut"
+    n_clusters = 0 if clusters is None else len(np.unique(clusters[kept]))
+    notes = _notes(table, kept, by, best, bars, cluster_column, n_clusters)
     tables = (
         {} if bars is None else {"baseline": _baseline_table(bars, rows, by, levels)}
     )
@@ -222,26 +223,27 @@ def _baseline_table(
 
 def _summarizer(by: str | None, bar: str, best: str) -> Callable[[xr.Dataset], str]:
     def one(row: xr.Dataset) -> str:
-        text = (
-            f"{float(row['estimate']):.3g} [{float(row['ci_low']):.3g}, "
-            f"{float(row['ci_high']):.3g}]"
-        )
-        if not np.isfinite(float(row["null_mean"])):
-            return text
+        low, high = float(row["ci_low"]), float(row["ci_high"])
+        return f"{float(row['estimate']):.3g} [{low:.3g}, {high:.3g}]"
+
+    def against_bar(row: xr.Dataset) -> str:
+        value = float(row["null_mean"])
+        if not np.isfinite(value):
+            return "no bar known"
         p = float(row["p_corrected"]) if "p_corrected" in row else np.nan
-        shown = f", p = {p:.2g}" if np.isfinite(p) else ""
-        return f"{text} (bar {float(row['null_mean']):.3g}{shown})"
+        return f"{value:.3g}" + (f", p = {p:.2g}" if np.isfinite(p) else "")
 
     def summary(estimate: xr.Dataset) -> str:
-        what = f"{bar}{f' ({best})' if best and by is None else ''}"
         if by is None:
-            return f"Correct on {one(estimate)} of trials; the bar is {what}."
+            name = f"{bar}, {best}" if best else bar
+            shown = against_bar(estimate)
+            return f"Correct on {one(estimate)} of trials, against {shown} ({name})."
         rows = [
-            f"{by} {short(level)}: {one(estimate.isel({by: i}))}"
+            f"{by} {short(level)}: {one(row)} (against {against_bar(row)})"
             for i, level in enumerate(estimate[by].values.tolist())
-            if np.isfinite(float(estimate["estimate"].isel({by: i})))
+            if np.isfinite(float((row := estimate.isel({by: i}))["estimate"]))
         ]
-        return f"Proportion correct is {'; '.join(rows)}. The bar is {what}."
+        return f"Proportion correct is {'; '.join(rows)}; the bar is {bar}."
 
     return summary
 
@@ -270,6 +272,7 @@ def _notes(
     best: list[str],
     bars: Baselines | None,
     cluster_column: str | None,
+    n_clusters: int,
 ) -> list[Note]:
     notes = []
     n_dropped = int((~kept).sum())
@@ -308,7 +311,8 @@ def _notes(
     if cluster_column is not None:
         notes.append(Note(
             "clustered", f"Trials come in {cluster_column}s, which were resampled as wholes.",
-            f"The interval holds for such {cluster_column}s of this system.",
+            f"The interval holds for such {cluster_column}s of this system. With {n_clusters} of them "
+            f"no p-value is under {2.0 ** (1 - min(n_clusters, 13)):.2g}.",
         ))  # fmt: skip
     return notes
 

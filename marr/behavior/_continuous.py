@@ -16,7 +16,13 @@ from ._answers import own_column
 if TYPE_CHECKING:
     from marr.systems import System
 
-__all__ = ["Series", "dependence_notes", "read_series", "resampling_weights"]
+__all__ = [
+    "Series",
+    "dependence_notes",
+    "dependent_units",
+    "read_series",
+    "resampling_weights",
+]
 
 _FEWEST = 5  # trials without which nothing is resampled
 
@@ -89,7 +95,7 @@ def read_series(
         if not clock and system.sites:
             clock = str(system.activity(system.sites[0]).attrs.get("time_unit", ""))
         return Series(
-            values, np.asarray(time), str(attrs.get("units", "")), clock,
+            values, np.asarray(time), str(attrs.get("units", attrs.get("unit", ""))), clock,
             bool(attrs.get("circular", False)),
         )  # fmt: skip
     columns = list(system.trials.columns)
@@ -132,9 +138,54 @@ def resampling_weights(
     return bootstrap_weights(n, n_resamples=n_resamples, seed=seed, groups=clusters)
 
 
-def dependence_notes(
-    per_trial: np.ndarray, n_missing: int, n_values: int, cluster_column: str | None
-) -> list[Note]:
+def dependent_units(
+    per_trial: np.ndarray, clusters: np.ndarray | None, column: str | None
+) -> tuple[np.ndarray | None, str]:
+    """Return what is resampled whole, and its name.
+
+    Parameters
+    ----------
+    per_trial : array of shape (n_trials,)
+        One value a trial, in order; its lag-1 correlation tells whether neighbors
+        depend on each other.
+    clusters : array of int of shape (n_trials,), or None
+        Sessions or sequences, taken where there are two or more.
+    column : str or None
+        Their column.
+
+    Returns
+    -------
+    units : array of int of shape (n_trials,), or None
+        Clusters, or runs of neighboring trials of length
+        ``(2 r / (1 - r**2)) ** (2 / 3) * n ** (1 / 3)``; None for single trials.
+    name : str
+        For sentences: "sessions", "runs of 5 neighboring trials", "trials".
+
+    References
+    ----------
+    Carlstein (1986), Annals of Statistics 14, 1171-1179 (length of the runs).
+    """
+    if clusters is not None and len(np.unique(clusters)) > 1:
+        return clusters, f"{column}s"
+    n = len(per_trial)
+    lag = _lag_correlation(per_trial)
+    if n < 20 or lag < max(0.2, 2 / np.sqrt(n)):
+        return None, "trials"
+    lag = min(lag, 0.95)
+    length = int(np.ceil((2 * lag / (1 - lag**2)) ** (2 / 3) * n ** (1 / 3)))
+    length = min(length, n // 5)
+    return np.arange(n) // length, f"runs of {length} neighboring trials"
+
+
+def _lag_correlation(values: np.ndarray) -> float:
+    before, after = values[:-1], values[1:]
+    known = ~np.isnan(before) & ~np.isnan(after)
+    if known.sum() < 10 or before[known].std() == 0 or after[known].std() == 0:
+        return 0.0
+    return float(np.corrcoef(before[known], after[known])[0, 1])
+
+
+def dependence_notes(n_missing: int, n_values: int, resampled: str) -> list[Note]:
     """Return notes on missing samples and on trials that depend on their neighbors."""
     notes = []
     if n_missing:
@@ -142,15 +193,10 @@ def dependence_notes(
             "missing", f"{n_missing} of {n_values} samples are missing and were left out.",
             "Check that they are not missing where the behavior differs.",
         ))  # fmt: skip
-    known = per_trial[~np.isnan(per_trial)]
-    lag = 0.0
-    if len(known) > 20 and known.std() > 0:
-        lag = float(np.corrcoef(known[1:], known[:-1])[0, 1])
-    if cluster_column is None and lag > 2 / np.sqrt(max(len(known), 1)) and lag > 0.2:
+    if resampled.startswith("runs"):
         notes.append(Note(
             "autocorrelated",
-            f"Neighboring trials resemble each other (lag-1 correlation {lag:.2f}): the interval, which "
-            "resamples single trials, is too narrow.",
-            "Give the trial table a 'block' or 'session' column; blocks are then resampled whole.",
+            f"Neighboring trials resemble each other, so {resampled} were resampled.",
+            "The interval holds for other stretches of this recording.",
         ))  # fmt: skip
     return notes

@@ -12,7 +12,7 @@ from marr.errors import StatisticsError, check_option
 from marr.stats import holm, percentile_interval, permutation_p, permutations
 
 from ._answers import clusters_of, conditions
-from ._continuous import dependence_notes, resampling_weights
+from ._continuous import dependence_notes, dependent_units, resampling_weights
 from ._estimation_text import figures, methods_text, pair_notes, summarizer
 from ._report_pair import Pair, read_pair
 from ._series_kernel import ERROR, circular_error, error_summary, shuffled_error
@@ -105,36 +105,32 @@ def estimation_error(
     if not some.any():
         msg = f"{estimate!r} and {target!r} of {system.name!r} are never both known."
         raise StatisticsError(msg)
-    clusters, cluster_column = clusters_of(system, by)
+    per_trial = _trial_table(system, errors, pair)
+    clusters, column = clusters_of(system, by)
+    whole, resampled = dependent_units(per_trial["estimate"].values, clusters, column)
     rows = [some & (codes == code) for code in range(len(levels))]
     values = np.full((len(rows), len(ERROR), 5), np.nan)
     for i, row in enumerate(rows):
         if row.sum() >= 5 or by is None:
-            values[i] = _score(pair, errors, row, clusters, n_permutations, null, seed)
-    table = _estimate_table(values, by, levels, pair)
-    per_trial = _trial_table(system, errors, pair)
+            values[i] = _score(pair, errors, row, whole, n_permutations, null, seed)
     tables = {"trial": per_trial}
     if pair.time is not None:
-        tables["time"] = _time_table(errors, some, clusters, pair, seed)
+        tables["time"] = _time_table(errors, some, whole, pair, seed)
     missing = int(np.isnan(errors).sum())
     return Draft(
-        estimate=table,
+        estimate=_estimate_table(values, by, levels, pair),
         summary=summarizer(estimate, target, pair.units, by),
         question=f"How far is {estimate} from {target}?",
         methods=methods_text(
-            estimate, target, pair, cluster_column, n_permutations, null, seed
+            estimate, target, pair, resampled, n_permutations, null, seed
         ),
         tables=tables,
         figures=figures(estimate, target, pair, by),
         notes=[
             *pair_notes(pair, rows, levels, by),
-            *dependence_notes(
-                per_trial["estimate"].values, missing, errors.size, cluster_column
-            ),
+            *dependence_notes(missing, errors.size, resampled),
         ],
-        generalizes_over=(
-            "trials" if cluster_column is None else f"trials of these {cluster_column}s"
-        ),
+        generalizes_over=resampled,
     )
 
 
@@ -150,12 +146,10 @@ def _score(
     """Return (3 statistics, 5): estimate, low, high, p, chance."""
     n = int(row.sum())
     group = None if clusters is None else clusters[row]
-    if group is not None and len(np.unique(group)) < 2:
-        group = None
     weights = resampling_weights(n, group, seed, "estimation_error")
     point = error_summary(errors[row], np.ones((1, n)), pair.period)[0]
     draws = error_summary(errors[row], weights, pair.period)
-    n_units = n if group is None else len(np.unique(group))
+    n_units = n if group is None else max(2, len(np.unique(group)))
     interval = percentile_interval(_around(draws, point, pair.period), n_units=n_units)
     order = permutations(n, n_permutations=n_permutations, seed=seed, scheme=null)
     chance = shuffled_error(pair.estimate[row], pair.target[row], order, pair.period)

@@ -36,7 +36,7 @@ def summarizer(
             median = float(table["estimate"].sel(statistic="median_absolute"))
             bias = float(table["estimate"].sel(statistic="bias"))
             return (
-                f"{sentence_case(estimate)} is off {target} by {one(table)} {units} in absolute mean, "
+                f"{sentence_case(estimate.replace('_', ' '))} is off {target} by {one(table)} {units} in absolute mean, "
                 f"median {median:.3g}, bias {bias:.2g}."
             )
         rows = [
@@ -53,12 +53,11 @@ def methods_text(
     estimate: str,
     target: str,
     pair: Pair,
-    cluster_column: str | None,
+    resampled: str,
     n_permutations: int,
     null: str,
     seed: int,
 ) -> str:
-    unit = "trials" if cluster_column is None else f"{cluster_column}s"
     kind = (
         f"Errors are circular (period {pair.period:.4g})"
         if pair.period is not None
@@ -67,7 +66,7 @@ def methods_text(
     shuffle = "freely" if null == "free" else "by circular shifts of the trials"
     return (
         f"Error of {estimate} against {target} ({pair.units}) over all trials and times. {kind}; "
-        f"bias is the mean of estimate minus target. 95 % intervals by a bootstrap of {unit} "
+        f"bias is the mean of estimate minus target. 95 % intervals by a bootstrap of {resampled} "
         f"(1,000 resamples, percentiles widened for their number). Chance: targets shuffled {shuffle} over trials "
         f"({n_permutations} times, whole time courses kept); one-sided p-values, smallest possible "
         f"{1 / (n_permutations + 1):.2g}; seed {seed}."

@@ -13,7 +13,13 @@ from marr.findings import FigureSpec, Note
 from marr.stats import percentile_interval
 
 from ._answers import clusters_of, sentence_case
-from ._continuous import Series, dependence_notes, read_series, resampling_weights
+from ._continuous import (
+    Series,
+    dependence_notes,
+    dependent_units,
+    read_series,
+    resampling_weights,
+)
 from ._psychometric_tables import nice_grid
 from ._series_kernel import MOVEMENT, movement_summary
 
@@ -82,35 +88,41 @@ def movement(system: System, *, variable: str, seed: int = 0) -> Draft:
     )
     values = series.values
     some = ~np.isnan(values).all(axis=1)
-    clusters, cluster_column = clusters_of(system, variable)
-    group = None if clusters is None else clusters[some]
     n = int(some.sum())
     if n == 0:
         msg = f"variable: {variable!r} of {system.name!r} is missing on every trial."
         raise StatisticsError(msg)
-    weights = resampling_weights(n, group, seed, "movement")
-    point = movement_summary(values[some], np.ones((1, n)))[0]
-    draws = movement_summary(values[some], weights)
-    n_units = n if group is None or len(np.unique(group)) < 2 else len(np.unique(group))
     units = series.units or "units not stated"
-    missing = int(np.isnan(values).sum())
     per_trial = _trial_table(system, values, units)
+    clusters, column = clusters_of(system, variable)
+    whole, resampled = dependent_units(
+        per_trial["estimate"].values[some],
+        None if clusters is None else clusters[some],
+        column,
+    )
+    draws = movement_summary(
+        values[some], resampling_weights(n, whole, seed, "movement")
+    )
+    n_units = n if whole is None else len(np.unique(whole))
+    missing = int(np.isnan(values).sum())
     return Draft(
-        estimate=_estimate(point, draws, n_units, units, variable),
+        estimate=_estimate(
+            movement_summary(values[some], np.ones((1, n)))[0],
+            draws,
+            n_units,
+            units,
+            variable,
+        ),
         summary=_summarizer(variable, units),
         question=f"How does the system move ({variable})?",
-        methods=_methods(variable, units, cluster_column, seed),
+        methods=_methods(variable, units, resampled, seed),
         tables={"trial": per_trial, "density": _density(values, variable, units)},
         figures=(_figure(variable, units),),
         notes=[
             *_unit_notes(series, variable),
-            *dependence_notes(
-                per_trial["estimate"].values, missing, values.size, cluster_column
-            ),
+            *dependence_notes(missing, values.size, resampled),
         ],
-        generalizes_over=(
-            "trials" if cluster_column is None else f"trials of these {cluster_column}s"
-        ),
+        generalizes_over=resampled,
     )
 
 
@@ -171,7 +183,7 @@ def _summarizer(variable: str, units: str) -> Callable[[xr.Dataset], str]:
         }
         size = row["mean_absolute"]
         return (
-            f"{sentence_case(variable)} was {float(size['estimate']):.3g} "
+            f"{sentence_case(variable.replace('_', ' '))} was {float(size['estimate']):.3g} "
             f"[{float(size['ci_low']):.3g}, {float(size['ci_high']):.3g}] {units} in absolute mean, "
             f"sd {float(row['sd']['estimate']):.3g}; nine tenths of the time between "
             f"{float(row['q05']['estimate']):.3g} and {float(row['q95']['estimate']):.3g}."
@@ -180,11 +192,10 @@ def _summarizer(variable: str, units: str) -> Callable[[xr.Dataset], str]:
     return summary
 
 
-def _methods(variable: str, units: str, cluster_column: str | None, seed: int) -> str:
-    unit = "trials" if cluster_column is None else f"{cluster_column}s"
+def _methods(variable: str, units: str, resampled: str, seed: int) -> str:
     return (
         f"Mean absolute value, standard deviation and quantiles of {variable} ({units}) over "
-        f"all trials and times; 95 % intervals by a bootstrap of {unit} (1,000 resamples, "
+        f"all trials and times; 95 % intervals by a bootstrap of {resampled} (1,000 resamples, "
         f"percentiles widened for their number, seed {seed})."
     )
 

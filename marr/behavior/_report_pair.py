@@ -60,7 +60,7 @@ def read_pair(
         estimate,
         argument="estimate",
         own=True,
-        lacking=f"any report ({estimate})",
+        lacking=f"a report of {target}",
     )
     truth = read_series(
         system,
