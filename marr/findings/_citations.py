@@ -152,6 +152,13 @@ CITATIONS: dict[str, Citation] = {
         "Statistical Applications in Genetics and Molecular Biology 9, 39",
         "10.2202/1544-6115.1585",
     ),
+    "ernst2004": Citation(
+        "Ernst, M. D.",
+        2004,
+        "Permutation methods: a basis for exact inference",
+        "Statistical Science 19, 676-685",
+        "10.1214/088342304000000396",
+    ),
     "freedman1983": Citation(
         "Freedman, D. and Lane, D.",
         1983,

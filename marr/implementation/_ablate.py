@@ -29,6 +29,7 @@ from marr.implementation._methods import (
 )
 from marr.implementation._plan import (
     check_answerable,
+    check_defined,
     check_options,
     engine_for,
     is_contrast,
@@ -178,6 +179,8 @@ def ablate(
     check_answerable(system, measures, over=over, readout=readout)
     sweep = sweep_over(system, over, sites)
     fitted = [m.fit(system) for m in measures]
+    intact = [one(system) for one in fitted]
+    check_defined(system, fitted, intact)
     run = _Run(
         system,
         sweep,
@@ -185,7 +188,7 @@ def ablate(
             system, fitted, mode=mode, readout=readout, n_jobs=n_jobs, seed=seed
         ),
         fitted,
-        [one(system) for one in fitted],
+        intact,
         dependence(system),
     )
     losses = losses_of(run.engine, sweep.members, fitted, run.intact, label="ablations")

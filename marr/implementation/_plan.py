@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marr.errors import ContractError, EvidenceError, OptionError, check_option
+import numpy as np
+
+from marr.errors import (
+    ContractError,
+    EvidenceError,
+    OptionError,
+    StatisticsError,
+    check_option,
+)
 from marr.implementation._engines import Engine, FixedReadout, RefitReadout, Running
 from marr.measures._decoded import FittedDecoded
 from marr.systems import ABLATION_MODES, System
@@ -12,9 +20,17 @@ from marr.systems import ABLATION_MODES, System
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from marr.measures import FittedMeasure, Measure
 
-__all__ = ["check_answerable", "check_options", "engine_for", "is_contrast"]
+__all__ = [
+    "check_answerable",
+    "check_defined",
+    "check_options",
+    "engine_for",
+    "is_contrast",
+]
 
 READOUTS = ("fixed", "refit")
 COLUMN = "perturbation"
@@ -78,6 +94,21 @@ def check_answerable(
             "fixed readout applied to what follows. Leave readout='fixed'."
         )
         raise EvidenceError(msg)
+
+
+def check_defined(
+    system: System,
+    fitted: Sequence[FittedMeasure],
+    intact: Sequence[NDArray[np.float64]],
+) -> None:
+    """Raise StatisticsError for a measure that the intact system does not define."""
+    for one, values in zip(fitted, intact, strict=True):
+        if not np.isfinite(values).any():
+            msg = (
+                f"{one.measure.name!r} has no value on any of the {len(values)} trials of "
+                f"{system.name!r}; check its where= and the column that it reads."
+            )
+            raise StatisticsError(msg)
 
 
 def engine_for(

@@ -50,6 +50,13 @@ class Wording:
         """Plural of the axis."""
         return self.axis.replace("_", " ") + "s"
 
+    @property
+    def _purpose(self) -> str:
+        """For what, in brackets where the verb speaks of the readout already."""
+        if self.evidence == "causal":
+            return f"for its {self.measure}"
+        return f"({self.measure})"
+
     def question(self) -> str:
         """Return the question that the call answers."""
         singular = self.axis.replace("_", " ")
@@ -67,17 +74,19 @@ class Wording:
         n, n_needed = mean.size, int((data["needed"].values > 0.5).sum())
         does = verb(self.evidence, "depends")
         if n_needed:
-            head = f"The system {does} {n_needed} of {n} {self.noun} for its {self.measure}"
+            head = f"The system {does} {n_needed} of {n} {self.noun} {self._purpose}"
         else:
             head = (
                 f"It is not shown that the system {does} any single one of "
-                f"{n} {self.noun} for its {self.measure}"
+                f"{n} {self.noun} {self._purpose}"
             )
         worst = (
             f": the largest loss is {_number(mean[best])} {self.units} "
             f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}] ({label}), "
             f"from {_number(data['intact'])} intact"
         )
+        if "off_target" in row:
+            worst += f" (off target: {_number(row['off_target'])})"
         return " ".join((head + worst + self._against(row)).split()) + "."
 
     def _against(self, row: xr.Dataset) -> str:
