@@ -72,7 +72,7 @@ def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recordin
     --------
     >>> import marr
     >>> mouse = marr.datasets.mouse_decision()
-    >>> len(mouse.trials), sorted(mouse.trials["block"].unique())
+    >>> len(mouse.trials), sorted(set(mouse.trials["block"].tolist()))
     (4752, [0.2, 0.5, 0.8])
     """
     check_option("protocol", protocol, PROTOCOLS)

@@ -45,6 +45,9 @@ SITE_COLUMNS = (
 )
 """Columns of the units table that name a brain region, in order of preference."""
 
+CHUNK_CACHE_BYTES = 64 * 2**20
+"""Memory for compressed chunks, so that units that share one do not unpack it anew."""
+
 _NOWHERE = {"", "unknown", "none", "nan", "n/a", "no location", "undefined"}
 _FAULT = "The file may be damaged: try `h5dump -H` or write it anew."
 
@@ -84,7 +87,7 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
         )
         raise FileError(msg)
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES) as file:
             if "nwb_version" not in file.attrs:
                 msg = (
                     f"path: {str(path)!r} is HDF5 but not NWB (no attribute "

@@ -291,6 +291,7 @@ def _as_trials(table: pd.DataFrame) -> pd.DataFrame:
     if not table.index.is_unique or table.index.dtype.kind not in "iu":
         table = table.reset_index(drop=True)
     table = table.copy()
-    table.columns = [str(c) for c in table.columns]
+    # a column of the name of the index would make queries ambiguous
+    table.columns = ["trial_" if c == "trial" else str(c) for c in table.columns]
     table.index = pd.Index(np.asarray(table.index, np.int64), name="trial")
     return table

@@ -191,6 +191,22 @@ def test_lazy_activity_can_be_sent_to_a_worker(toy):
     assert pickle.loads(sent).equals(system.activity("V1"))
 
 
+def test_a_session_is_saved_and_opened(toy, tmp_path):
+    system = marr.read_nwb(toy, **ALIGNED)
+    again = marr.open(system.save(tmp_path / "store"))
+    assert again.fingerprint() == system.fingerprint()
+    assert again.activity("V1").identical(system.activity("V1"))
+    assert again.trials.equals(system.trials)
+    assert again.variables["place_x"].identical(system.variables["place_x"])
+
+
+def test_a_column_named_like_the_index_is_renamed(tmp_path):
+    trials = toy_trials(3) | {"trial": np.array([7, 8, 9])}
+    system = marr.read_nwb(toy_session(tmp_path / "t.nwb", trials=trials), **ALIGNED)
+    assert system.trials["trial_"].tolist() == [7, 8, 9]
+    assert len(system.select("trial_ > 7").trials) == 2
+
+
 def test_align_forms_agree(toy):
     options = {"window": (0.0, 1.0), "bin_width": 0.1}
     column = marr.read_nwb(toy, align="stimulus_on", **options)
