@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from marr.errors import check_known
-from marr.findings._citations import CITATIONS
+from marr.findings import CITATIONS
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
