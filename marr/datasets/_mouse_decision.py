@@ -48,9 +48,9 @@ def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recordin
         - `target`: side that was rewarded, -1 left or 1 right (also at contrast 0);
         - `choice`: -1 left, 1 right; `correct`: whether it was rewarded;
         - `response_time`: seconds from stimulus onset to response;
-        - `block`: probability of *left*, 0.2, 0.5 or 0.8 ("biased" only);
-        - `probability_left`: the same in "training", where it was adjusted a little
-          after errors (rounded to one decimal);
+        - `probability_left`: 0.2, 0.5 or 0.8 in "biased"; in "training" it was adjusted
+          a little after errors (rounded to one decimal);
+        - `block`: number of the block, counted over sessions ("biased" only);
         - `session` (date), `subject`, `trial_in_session` (from 0, before any trial was
           dropped), `start_time` (stimulus onset, seconds in the session).
 
@@ -72,7 +72,7 @@ def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recordin
     --------
     >>> import marr
     >>> mouse = marr.datasets.mouse_decision()
-    >>> len(mouse.trials), sorted(set(mouse.trials["block"].tolist()))
+    >>> len(mouse.trials), sorted(set(mouse.trials["probability_left"].tolist()))
     (4752, [0.2, 0.5, 0.8])
     """
     check_option("protocol", protocol, PROTOCOLS)
@@ -81,7 +81,7 @@ def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recordin
     of_protocol = (raw["task_protocol"] == protocol).to_numpy()
     table = _standard(raw)[of_protocol]
     if protocol == "biased":
-        table = table.rename(columns={"probability_left": "block"})
+        table = table.assign(block=_block_numbers(table))
     silent = (table["choice"] == 0).to_numpy()
     if no_go == "drop":
         table = table[~silent]
@@ -100,6 +100,14 @@ def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recordin
         "response_time_over_10_s": int((table["response_time"] > 10).sum()),
     }
     return Recording(table, {}, name=f"mouse ({protocol} sessions)", info=info)
+
+
+def _block_numbers(table: Table) -> Any:
+    """Return the number of the block of each trial: a run of one prior in a session."""
+    starts = table["probability_left"].ne(table["probability_left"].shift()) | table[
+        "session"
+    ].ne(table["session"].shift())
+    return starts.cumsum() - 1
 
 
 def _raw() -> Table:

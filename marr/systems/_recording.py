@@ -225,7 +225,7 @@ class Recording(System):
     @cached_property
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        digest.update(pd.util.hash_pandas_object(self._trials).to_numpy().tobytes())
+        digest.update(_table_bytes(self._trials))
         digest.update("|".join(map(str, self._trials.columns)).encode())
         named: Sequence[tuple[str, xr.DataArray]] = [
             *sorted(self._activity.items()),
@@ -254,6 +254,15 @@ class Recording(System):
             "data_hash": self.root.fingerprint(),
             **({"info": self.info} if self.info else {}),
         }
+
+
+def _table_bytes(table: pd.DataFrame) -> bytes:
+    """Return bytes that tell tables apart, whatever their cells hold."""
+    plain = table.copy()
+    for column in plain.columns:
+        if plain[column].dtype == object:
+            plain[column] = plain[column].map(repr)
+    return bytes(pd.util.hash_pandas_object(plain).to_numpy().tobytes())
 
 
 def _on_trials(perturbation: Perturbation, system: Recording) -> Perturbation:

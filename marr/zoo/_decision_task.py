@@ -179,7 +179,7 @@ def decision_inputs(
     trials : DataFrame
         One row a trial, sessions in the order of time. Columns `contrast` (signed,
         positive on the right), `target` (correct side, -1 or 1) and `session`;
-        `block` (probability of left) is used where it exists. Trials at zero contrast
+        `probability_left` is used where it exists. Trials at zero contrast
         whose target is missing are dropped; others take it from the contrast.
     seed : int
         Seed of the noise. The same table and seed give the same input.
@@ -195,7 +195,7 @@ def decision_inputs(
         Features are `FEATURES`.
     trials : DataFrame
         The rows that were kept, with columns added: `sequence`, `position`,
-        `burn_in`, `abs_contrast`, and, given `block`, `block_side` (the side that the
+        `burn_in`, `abs_contrast`, and, given `probability_left`, `block_side` (the side that the
         block favors: -1, 1, or 0).
 
     Raises
@@ -226,8 +226,9 @@ def decision_inputs(
         burn_in=position < burn_in,
         abs_contrast=table["contrast"].abs(),
     )
-    if "block" in table and pd.api.types.is_numeric_dtype(table["block"]):
-        side = np.sign(np.round(0.5 - table["block"].to_numpy(np.float64), 6))
+    if "probability_left" in table:
+        left = table["probability_left"].to_numpy(np.float64)
+        side = np.sign(np.round(0.5 - left, 6))
         table["block_side"] = np.nan_to_num(side).astype(np.int64)
     target = table["target"].to_numpy()
     previous = pd.Series(target).groupby(sequence).shift(1).fillna(0).to_numpy()

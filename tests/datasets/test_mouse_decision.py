@@ -50,17 +50,17 @@ def test_signs_agree_with_reward_and_with_the_raw_table(mouse, raw):
 
 def test_the_block_is_the_probability_of_left(mouse):
     table = mouse.trials
-    assert sorted(table["block"].unique()) == [0.2, 0.5, 0.8]
-    for block, rows in table.groupby("block"):
+    assert sorted(table["probability_left"].unique()) == [0.2, 0.5, 0.8]
+    for block, rows in table.groupby("probability_left"):
         assert (rows["target"] == -1).mean() == pytest.approx(block, abs=0.03)
     first = table.query("trial_in_session < 90")
-    assert (first["block"] == 0.5).all()
-    assert (table.query("trial_in_session >= 90")["block"] != 0.5).all()
+    assert (first["probability_left"] == 0.5).all()
+    assert (table.query("trial_in_session >= 90")["probability_left"] != 0.5).all()
 
 
 def test_the_mouse_uses_the_prior_at_zero_contrast(mouse):
     zero = mouse.trials.query("contrast == 0")
-    right = (zero["choice"] == 1).groupby(zero["block"]).agg(["mean", "size"])
+    right = (zero["choice"] == 1).groupby(zero["probability_left"]).agg(["mean", "size"])
     assert right.loc[0.2, "mean"] == pytest.approx(0.733, abs=0.001)
     assert right.loc[0.8, "mean"] == pytest.approx(0.432, abs=0.001)
     assert right["size"].tolist() == [419, 108, 417]

@@ -15,7 +15,7 @@ def sessions() -> pd.DataFrame:
         {
             "contrast": contrast.ravel(),
             "target": target.ravel(),
-            "block": block.ravel(),
+            "probability_left": block.ravel(),
             "session": np.repeat([f"s{i}" for i in range(40)], 92),
         }
     )

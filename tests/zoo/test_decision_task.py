@@ -78,7 +78,7 @@ def test_sequences_stay_within_sessions(sessions):
     assert (table.groupby("sequence")["session"].nunique() == 1).all()
     assert (table.groupby("sequence")["burn_in"].sum() == 10).all()
     assert set(table["block_side"]) == {-1, 0, 1}
-    assert (table["block_side"] == np.sign(0.5 - table["block"])).all()
+    assert (table["block_side"] == np.sign(0.5 - table["probability_left"])).all()
 
 
 def test_trials_without_a_target_are_dropped_and_skipped_by_the_cue():
