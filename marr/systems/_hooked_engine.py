@@ -110,6 +110,7 @@ class Engine:
         return found  # type: ignore[return-value]
 
     def _look(self) -> None:
+        self.weights.check(self.name, cached=False)
         batch = self.few()
         model = self.adapter.model
         buffers = [(b, b.clone()) for b in torch.nn.Module.buffers(model)]

@@ -156,7 +156,7 @@ def _tensor(key: Key, value: Any) -> Tensor:
                 "Turn stimuli into arrays (or strings into tokens) first."
             )
             raise ContractError(msg)
-        value = torch.from_numpy(np.ascontiguousarray(array))
+        value = torch.from_numpy(array.copy())
     tensor = value.detach().cpu()
     if tensor.ndim == 0:
         msg = f"{where} must have one row a trial; got a single number."

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from marr.systems._arrays import labelled_activity
-from marr.systems._perturbations import Perturbation, Steer
+from marr.systems._perturbations import Patch, Perturbation, Steer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,7 @@ class Labels:
             and perturbation.subspace is None
             and perturbation.time is None
             and not isinstance(perturbation, Steer)
+            and not (isinstance(perturbation, Patch) and np.ndim(perturbation.source) > 1)
         )
         site = perturbation.site
         if whole or self.engine.seen()[site] is None:

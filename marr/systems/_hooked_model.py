@@ -263,7 +263,10 @@ class HookedModel(System):
 
     def _read_with(self, site: str) -> list[str]:
         """Return which sites one run reads: all that are missing, if they are small."""
-        missing = [s for s in self.sites if self._kept(s) is None]
+        seen = self.engine.seen()
+        missing = [s for s in self.sites if self._kept(s) is None and seen[s]]
+        if site not in missing:
+            return [site]
         size = sum(self._labels.bytes_of(s, len(self._rows)) for s in missing)
         return missing if size <= READ_ALL else [site]
 

@@ -1,0 +1,442 @@
+"""What a hooked model refuses, and what the message says."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+import marr
+from marr import Ablate, Patch, Steer
+from marr.errors import ContractError, EvidenceError, HookError, OptionError
+from marr.systems import _hooked_weights
+
+
+class Mlp(nn.Module):
+    def __init__(self, p=0.0):
+        super().__init__()
+        self.first = nn.Linear(3, 6)
+        self.drop = nn.Dropout(p)
+        self.second = nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.second(self.drop(torch.tanh(self.first(x))))
+
+
+@pytest.fixture
+def x():
+    return torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def system(x):
+    torch.manual_seed(0)
+    return marr.hook(Mlp(), x, sites=["first", "second"])
+
+
+# -- inputs and tables ---------------------------------------------------------------
+
+
+def test_not_a_module(x):
+    with pytest.raises(HookError, match=r"torch.nn.Module; got function"):
+        marr.hook(lambda x: x, x, sites=["model"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "match"),
+    [
+        (np.array([[1.0, np.nan, 0.0]]), r"1 NaN or infinite.*\(trial 0\)"),
+        (np.array(1.0), "one row a trial"),
+        (np.zeros((0, 3)), "no rows"),
+        (np.array([["a", "b"]]), "must hold numbers"),
+        ({}, "empty"),
+        ((np.zeros((2, 3)), np.zeros((3, 3))), "same trials in every argument"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], "differ in length only"),
+        ([np.zeros((2, 3)), np.zeros((2, 3), dtype=int)], "one dtype"),
+        (xr.DataArray(np.zeros((2, 3)), dims=("x", "trial")), "'trial' first"),
+    ],
+)
+def test_bad_inputs(inputs, match):
+    with pytest.raises(ContractError, match=match):
+        marr.hook(Mlp(), inputs, sites=["first"])
+
+
+def test_strings_for_a_model_without_tokens():
+    with pytest.raises(HookError, match="to_tokens"):
+        marr.hook(Mlp(), ["one", "two"], sites=["first"])
+
+
+def test_a_table_of_another_length(x):
+    with pytest.raises(ContractError, match=r"inputs \(8\); got 7 rows"):
+        marr.hook(Mlp(), x, pd.DataFrame({"a": range(7)}), sites=["first"])
+
+
+def test_a_table_with_other_labels(x):
+    labelled = xr.DataArray(
+        x.numpy(), dims=("trial", "input"), coords={"trial": range(8)}
+    )
+    table = pd.DataFrame({"a": range(8)}, index=range(1, 9))
+    with pytest.raises(ContractError, match=r"only in the first \[8\]"):
+        marr.hook(Mlp(), labelled, table, sites=["first"])
+
+
+def test_behavior_twice(x):
+    table = pd.DataFrame({"choice": range(8), "reference_choice": range(8)})
+    with pytest.raises(ContractError, match="both 'choice' and 'reference_choice'"):
+        marr.hook(Mlp(), x, table, sites=["first"])
+
+
+def test_inputs_that_the_model_does_not_take(x):
+    system = marr.hook(Mlp(), x[:, :2], sites=["first"])
+    with pytest.raises(HookError, match=r"failed on inputs of shape \[\(3, 2\)\]"):
+        system.outputs()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"sites": []}, "sites is empty"),
+        ({"sites": ["frist"]}, "Did you mean 'first'"),
+        ({"sites": ["first", "first"]}, "different names"),
+        ({"sites": ["first"], "batch_size": 0}, "batch_size"),
+        ({"sites": ["first"], "time_unit": "ms"}, "time_unit"),
+        ({"sites": ["first"], "units": {"second": [1]}}, "no site 'second'"),
+        ({"sites": ["first"], "readout": "choice"}, "readout must be a function"),
+    ],
+)
+def test_bad_options(x, options, match):
+    with pytest.raises(OptionError, match=match):
+        marr.hook(Mlp(), x, **options)
+
+
+def test_wrong_number_of_units_and_times(x):
+    system = marr.hook(Mlp(), x, sites=["first"], units={"first": ["a", "b"]})
+    with pytest.raises(ContractError, match="2 ids for 6 units"):
+        system.activity("first")
+    gru = marr.hook(
+        nn.GRU(3, 2, batch_first=True), x[:, None], sites=["model"], time=[0.0, 1.0]
+    )
+    with pytest.raises(ContractError, match="time must have one value"):
+        gru.activity("model")
+
+
+# -- what a model may not do ---------------------------------------------------------
+
+
+def test_dropout_left_on(x):
+    model = Mlp(p=0.5)
+    system = marr.hook(model, x, sites=["first"])
+    with pytest.raises(HookError, match=r"Dropout is left on in \['drop'\].*eval"):
+        system.activity("first")
+    model.eval()
+    assert system.activity("first").shape == (8, 6)
+    model.train()
+    with pytest.raises(HookError, match="changes its output"):
+        system.perturb(Ablate("first")).outputs()
+
+
+def test_dropout_between_recurrent_layers(x):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(3, 8, 2, batch_first=True, dropout=0.5)
+
+        def forward(self, x):
+            return self.rnn(x)[0]
+
+    with pytest.raises(HookError, match=r"left on in \['rnn'\]"):
+        marr.hook(Net(), x[:, None].repeat(1, 4, 1), sites=["rnn"]).outputs()
+
+
+def test_noise_of_its_own(x):
+    class Noisy(Mlp):
+        def forward(self, x):
+            return super().forward(x + torch.randn(x.shape))
+
+    with pytest.raises(HookError, match="give noise as inputs"):
+        marr.hook(Noisy(), x, sites=["first"]).outputs()
+
+
+def test_state_kept_between_runs(x):
+    class Keeps(Mlp):
+        seen = 0
+
+        def forward(self, x):
+            self.seen += 1
+            return super().forward(x) * self.seen
+
+    with pytest.raises(HookError, match="do not keep state"):
+        marr.hook(Keeps(), x, sites=["first"]).outputs()
+
+
+def test_batch_normalization_in_training_mode(x):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(HookError, match="changes its own buffers"):
+        marr.hook(model, x, sites=["0"]).outputs()
+    after = model.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    untracked = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=False))
+    with pytest.raises(HookError, match="which other trials run with it"):
+        marr.hook(untracked, x, sites=["0"]).outputs()
+
+
+def test_trials_not_first(x):
+    class Sideways(Mlp):
+        def forward(self, x):
+            return super().forward(x).T
+
+    with pytest.raises(HookError, match="trials are not on its first axis"):
+        marr.hook(Sideways(), x, sites=["first"]).outputs()
+
+
+def test_nan_from_the_model(x):
+    class Bad(Mlp):
+        def forward(self, x):
+            return torch.log(super().forward(x))
+
+    with pytest.raises(HookError, match="NaN values at 'output'"):
+        marr.hook(Bad(), x, sites=["first"]).outputs()
+
+
+# -- sites that have no units --------------------------------------------------------
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attn = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.soft = nn.Softmax(-1)
+
+    def forward(self, x):
+        out, pattern = self.attn(x, x, x, average_attn_weights=False)
+        return out + self.soft(pattern).mean()
+
+
+@pytest.mark.parametrize("site", ["attn.c", "soft"])
+def test_attention_patterns_are_refused(site):
+    system = marr.hook(Attention(), torch.randn(3, 5, 4), sites=[site])
+    with pytest.raises(HookError, match="attention pattern"):
+        system.activity(site)
+
+
+def test_axes_that_are_not_known():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Identity()
+
+        def forward(self, x):
+            return self.inner(x).flatten(1)
+
+    x = torch.randn(3, 2, 5, 4)
+    with pytest.raises(HookError, match="Declare them: sites="):
+        marr.hook(Odd(), x, sites=["inner"]).activity("inner")
+    found = marr.hook(Odd(), x, sites={"inner": ("trial", "head", "time", "unit")})
+    assert found.activity("inner").shape == (3, 5, 8)
+    assert found.activity("inner")["head"].values.tolist() == [0] * 4 + [1] * 4
+    with pytest.raises(HookError, match="different names"):
+        marr.hook(Odd(), x, sites={"inner": ("trial", "unit", "unit", "time")})
+    with pytest.raises(HookError, match="has shape"):
+        marr.hook(Odd(), x, sites={"inner": ("trial", "unit")}).activity("inner")
+
+
+def test_conv_models_need_declared_time():
+    model = nn.Sequential(nn.Conv1d(3, 4, 2), nn.ReLU(), nn.Flatten())
+    with pytest.raises(HookError, match="Declare them"):
+        marr.hook(model, torch.randn(3, 3, 6), sites=["1"]).activity("1")
+
+
+def test_rows_that_mix_trials_and_time():
+    class Merges(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lin = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.lin(x.reshape(-1, 3)).reshape(len(x), -1, 2)
+
+    system = marr.hook(Merges(), torch.randn(5, 4, 3), sites=["lin"])
+    with pytest.raises(HookError, match="no axis that runs over trials"):
+        system.activity("lin")
+
+
+def test_integer_sites():
+    class Ids(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.ids = nn.Identity()
+            self.embed = nn.Embedding(5, 2)
+
+        def forward(self, x):
+            return self.embed(self.ids(x))
+
+    system = marr.hook(Ids(), torch.zeros(3, 4, dtype=torch.long), sites=["ids"])
+    with pytest.raises(HookError, match="token ids"):
+        system.activity("ids")
+
+
+# -- hooks that do nothing -----------------------------------------------------------
+
+
+class Skips(Mlp):
+    """Holds a module that it never calls, and one whose output it throws away."""
+
+    def __init__(self):
+        super().__init__()
+        self.idle = nn.Linear(3, 3)
+        self.thrown = nn.Linear(3, 3)
+
+    def forward(self, x):
+        self.thrown(x)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("site", "match"),
+    [("idle", "never fired.*does not call"), ("thrown", "the write did not land")],
+)
+def test_perturbations_that_do_nothing_raise_at_the_first_run(x, site, match):
+    system = marr.hook(Skips(), x, sites=["first", site])
+    lesion = system.perturb(Ablate(site, units=[0], mode="zero"))
+    with pytest.raises(HookError, match=match):
+        lesion.outputs()
+    assert system.outputs().shape == (8, 2)
+    assert system.activity("first").shape == (8, 6)
+    with pytest.raises(HookError, match=match):
+        _ = system.perturb(Ablate(site, mode="zero")).activity("first")
+
+
+def test_a_module_that_is_open_on_few_trials_lands():
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lin = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.lin(x) * (x[:, :1] > 100)
+
+    inputs = torch.zeros(40, 2)
+    inputs[7] = 101
+    system = marr.hook(Gate(), inputs, sites=["lin"])
+    changed = system.perturb(Steer("lin", [1.0, 0])).outputs() - system.outputs()
+    assert np.flatnonzero(changed[:, 0]).tolist() == [7]
+
+
+# -- weights -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("ran", [True, False])
+def test_changed_weights(x, monkeypatch, small, ran):
+    monkeypatch.setattr(_hooked_weights, "SMALL", 10**9 if small else 0)
+    model = Mlp()
+    readout = marr.readouts.choice
+    system = marr.hook(model, x, sites=["first"], readout=readout)
+    if ran:
+        system.activity("first")
+        system.outputs()
+    with torch.no_grad():
+        model.second.bias.add_(1)
+    for ask in (
+        lambda: system.activity("first"),
+        system.outputs,
+        lambda: system.trials,
+        lambda: system.perturb(Ablate("first")).outputs(),
+    ):
+        with pytest.raises(HookError, match="have changed since marr.hook"):
+            ask()
+
+
+def test_a_change_through_data_is_seen(x):
+    model = Mlp()
+    system = marr.hook(model, x, sites=["first"])
+    system.activity("first")
+    model.first.weight.data[0, 0] += 1e-3
+    with pytest.raises(HookError, match="stale"):
+        system.activity("first")
+
+
+def test_moved_weights_are_not_changed_weights(x, monkeypatch):
+    monkeypatch.setattr(_hooked_weights, "SMALL", 0)
+    model = Mlp()
+    system = marr.hook(model, x, sites=["first"])
+    system.activity("first")
+    model.first.weight.data = model.first.weight.data.clone()
+    assert system.activity("first").shape == (8, 6)
+
+
+# -- perturbations -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "error", "match"),
+    [
+        (Ablate("frist"), OptionError, "Did you mean 'first'"),
+        (Ablate("first", units=[6]), OptionError, "no unit of site 'first' '6'"),
+        (Ablate("first", subspace=np.ones((5, 1))), ContractError, "one row a unit"),
+        (Ablate("first", time=[0]), ContractError, "no time axis"),
+        (Steer("first", [1.0, 2.0]), ContractError, "one value a unit"),
+        (Steer("first", np.ones(6), np.ones(3)), ContractError, "one value a trial"),
+        (Patch("first", source=np.zeros((8, 5))), ContractError, r"\(8, 6\); got \(8, 5\)"),
+        (Patch("first", source=np.full((8, 6), np.nan)), ContractError, "NaN"),
+        (Patch("first", source=[0, 1]), ContractError, "one donor trial for each"),
+        (Patch("first", source=[9] * 8), ContractError, "no trial"),
+        ("first", ContractError, "perturb takes"),
+    ],
+)
+def test_bad_perturbations(system, perturbation, error, match):
+    with pytest.raises(error, match=match):
+        system.perturb(perturbation)
+
+
+def test_perturb_with_nothing(system):
+    with pytest.raises(ContractError, match="at least one"):
+        system.perturb()
+
+
+def test_a_source_that_lacks_trials_or_sites(system, x):
+    few = system.select([0, 1])
+    with pytest.raises(ContractError, match="lacks trials"):
+        system.perturb(Patch("first", source=few))
+    few.perturb(Patch("first", source=system)).outputs()
+    other = marr.hook(Mlp(), x, sites=["second"])
+    with pytest.raises(OptionError, match="no site of 'Mlp' 'first'"):
+        system.perturb(Patch("first", source=other))
+
+
+def test_outputs_at(system):
+    with pytest.raises(OptionError, match="at must be"):
+        system.outputs("first")
+
+
+# -- readouts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("readout", "error", "match"),
+    [
+        (lambda o, t: o, ContractError, "must return a dict"),
+        (lambda o, t: {"choice": o}, ContractError, "one value a trial"),
+        (lambda o, t: {"side": o[:, 0]}, ContractError, "already in the trial table"),
+        ([marr.readouts.choice] * 2, ContractError, "two readouts"),
+        ([], OptionError, "readout must be"),
+    ],
+)
+def test_bad_readouts(x, readout, error, match):
+    table = pd.DataFrame({"side": range(8)})
+    with pytest.raises(error, match=match):
+        _ = marr.hook(Mlp(), x, table, sites=["first"], readout=readout).trials
+
+
+def test_behavior_that_belongs_to_the_producer(x):
+    table = pd.DataFrame({"choice": range(8)})
+    system = marr.hook(Mlp(), x, table, sites=["first"])
+    with pytest.raises(EvidenceError, match="reference_choice"):
+        system.column("choice")
