@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from marr.representation._decode import decode
+from marr.representation._rdm import rdm
 
-__all__ = ["decode"]
+__all__ = ["decode", "rdm"]

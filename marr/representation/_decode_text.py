@@ -160,7 +160,10 @@ def decode_figures(target: Target, layout: Layout, *, square: bool) -> list[Figu
     """Return what to draw: the map, generalization over time, units."""
     label = SCORE_NAMES[target.kind]
     time = f"time ({layout.time_unit})" if layout.time_unit else "time"
-    shared = {"reference": target.chance, "reference_label": "chance"}
+    shared: dict[str, Any] = {
+        "reference": target.chance,
+        "reference_label": "chance",
+    }
     figures = []
     if layout.times is not None:
         figures.append(
