@@ -171,10 +171,15 @@ def _over_members(stacked: xr.Dataset) -> xr.Dataset:
 
 
 def _null_value(combined: xr.Dataset) -> Any:
-    if "null_mean" in combined:
-        return combined["null_mean"]
+    """Return what no effect would give; the harder of null mean and chance."""
     attrs = combined["estimate"].attrs
-    return attrs.get("null", attrs.get("chance"))
+    chance = attrs.get("null", attrs.get("chance"))
+    if "null_mean" not in combined:
+        return chance
+    if chance is None:
+        return combined["null_mean"]
+    harder = np.minimum if attrs.get("better") == "lower" else np.maximum
+    return harder(combined["null_mean"], chance)
 
 
 def _side_by_side(parts: list[xr.Dataset], names: list[str]) -> xr.Dataset:
@@ -196,7 +201,12 @@ def _sentence(
     summarize: Callable[..., str], estimate: xr.Dataset, tables: dict[str, xr.Dataset]
 ) -> str:
     """Return the summary; a function of two arguments gets the tables as well."""
-    if len(inspect.signature(summarize).parameters) > 1:
+    positional = [
+        p
+        for p in inspect.signature(summarize).parameters.values()
+        if p.kind is not p.KEYWORD_ONLY and p.default is p.empty
+    ]
+    if len(positional) > 1:
         return summarize(estimate, tables)
     return summarize(estimate)
 

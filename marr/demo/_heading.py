@@ -48,14 +48,17 @@ def heading_systems(
     )
     untrained = heading_networks(n=N_NETWORKS, trained=False)
     inputs = heading_inputs(wake)
-    variables = {"heading": wake.variables["heading"]}
+    heading = wake.variables["heading"]
+    # the networks' time runs in steps of 0.1 s, the mouse's in seconds
+    variables = {"heading": heading.drop_vars("time")}
+    trials = wake.trials.assign(final_heading=heading.isel(time=-1).to_numpy())
 
     def cohort(models: list[marr.zoo.HeadingNetwork], name: str) -> Cohort:
         members = [
             marr.hook(
                 model,
                 inputs,
-                wake.trials,
+                trials,
                 sites=["recurrent"],
                 readout=partial(marr.readouts.heading, target="heading"),
                 variables=variables,
@@ -102,7 +105,7 @@ def _carry(
     step("heading: behavior")
     turning = marr.behavior.movement(wake, variable="angular_velocity")
     errors = [
-        marr.behavior.estimation_error(c, estimate="reported_heading", target="heading")
+        marr.behavior.estimation_error(c, estimate="heading_estimate", target="final_heading")
         for c in (networks, untrained)
     ]
     report.add(turning, *errors, mouse, models, control, question=CARRY)
@@ -155,7 +158,7 @@ def _need(
     needed = marr.implementation.ablate(
         networks,
         over="unit",
-        measure=marr.measures.column("heading_error", better="lower", units="deg"),
+        measure=marr.measures.column("heading_error", better="lower", units="rad"),
         n_random=20,
     )
     report.add(fixed, refit, needed, question=NEED)
