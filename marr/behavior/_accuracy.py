@@ -198,8 +198,6 @@ def _labelled(values: np.ndarray, by: str | None, levels: list[object]) -> xr.Da
     table["estimate"].attrs.update(
         long_name="proportion correct", units="proportion", better="higher"
     )
-    if by is None and np.isfinite(values[0, 4]):
-        table["estimate"].attrs["chance"] = float(values[0, 4])
     return table
 
 

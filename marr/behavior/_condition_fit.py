@@ -76,7 +76,8 @@ class ConditionFit:
     rows : dict of str to dict of str to float
         By parameter: estimate (posterior median), mean, map, ci_low, ci_high, p_value.
     draws : dict of str to array of shape (n_draws,)
-        Equally weighted draws of each parameter, in random order.
+        Equally weighted draws of each parameter, in random order, and of "rise": the
+        change of the curve over the tested range.
     curve : array of shape (3, n_grid)
         Median, low and high of the probability at each grid stimulus.
     check : FitCheck
@@ -173,11 +174,19 @@ def _quantities(theta: np.ndarray, options: FitOptions) -> dict[str, np.ndarray]
         "lapse_low": theta[:, low],
         "lapse_high": theta[:, high],
         "overdispersion": theta[:, 4],
+        "rise": _rise(theta, options),
     }
     if options.at_zero:
         p, q = psi(np.zeros(1), theta, options.link)
         out["bias"] = (q if options.falling else p)[:, 0]
     return out
+
+
+def _rise(theta: np.ndarray, options: FitOptions) -> np.ndarray:
+    """Return by how much each curve changes over the tested range."""
+    ends = np.array([options.prior.low, options.prior.high])
+    p, _ = psi(ends, theta, options.link)
+    return np.asarray(p[:, 1] - p[:, 0])
 
 
 def null_value(name: str) -> float:

@@ -17,7 +17,7 @@ LogDensity = Callable[[np.ndarray], np.ndarray]
 
 _DF = 5.0  # degrees of freedom of the proposals
 _WIDEN = 1.2  # covariance of a proposal over that of the weighted draws
-_PER_ROUND = 4096
+_PER_ROUND = 6000
 _FROM_PRIOR = 512
 _STEPS = np.array([1.0, 0.5, 0.2, 0.05, 0.01, 2.0])
 _ZERO = 1e-6  # a lapse rate or overdispersion under this is reported as 0
@@ -133,9 +133,9 @@ def sample(
     problem: Problem,
     *,
     seed: int,
-    effective: float = 4000.0,
+    effective: float = 12000.0,
     min_rounds: int = 3,
-    max_rounds: int = 10,
+    max_rounds: int = 8,
 ) -> Draws:
     """Draw from the posterior by adaptive importance sampling.
 

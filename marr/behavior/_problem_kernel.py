@@ -161,14 +161,22 @@ def _log_logit_slope(z: np.ndarray) -> np.ndarray:
     return -np.abs(z) - 2 * np.log1p(np.exp(-np.abs(z)))
 
 
-def spread_points(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
-    """Return evenly spread points in the unit cube (n, d).
+def spread_points(
+    n: int, d: int, rng: np.random.Generator
+) -> Float[np.ndarray, "points axes"]:
+    """Return evenly spread points in the unit cube: a Latin hypercube.
 
-    Additive recurrence with powers of the generalized golden ratio, shifted at random.
+    Parameters
+    ----------
+    n, d : int
+        Number of points and of axes.
+    rng : Generator
+
+    Returns
+    -------
+    array of shape (n, d)
+        One point in each of n equal slices of every axis.
     """
-    root = 2.0
-    for _ in range(40):  # the positive root of root**(d + 1) = root + 1
-        root = (1.0 + root) ** (1.0 / (d + 1))
-    steps = root ** -np.arange(1.0, d + 1)
-    points = (rng.random(d) + np.arange(1, n + 1)[:, None] * steps) % 1.0
+    slices = rng.permuted(np.tile(np.arange(n), (d, 1)), axis=1).T
+    points = (slices + rng.random((n, d))) / n
     return np.clip(points, 1e-12, 1 - 1e-12)

@@ -24,7 +24,13 @@ from ._psychometric_tables import (
     stimulus_bins,
 )
 from ._psychometric_text import fit_notes, methods_text, summarizer
-from ._psychometric_trials import Trials, check_trials, read_trials, why_not
+from ._psychometric_trials import (
+    Trials,
+    check_trials,
+    read_trials,
+    round_stimuli,
+    why_not,
+)
 
 if TYPE_CHECKING:
     from marr.systems import System
@@ -133,6 +139,7 @@ def psychometric(
         raise OptionError(msg)
     trials = read_trials(system, stimulus, choice, positive, by)
     check_trials(trials, link)
+    trials = round_stimuli(trials, link)
     options = _options(trials, link, lapses, rates, overdispersion)
     bins, centers = stimulus_bins(trials.x)
     fits = _fit_all(trials, bins, options, seed)
@@ -217,6 +224,14 @@ def _trial_notes(
             "were left out.",
             "If answers are missing more often at some stimuli, the curve is that of the "
             "answered trials.",
+        ))  # fmt: skip
+    if trials.rounded:
+        log = "log " if options.link == "weibull" else ""
+        notes.append(Note(
+            "rounded",
+            f"Stimuli have many levels; {log}{trials.stimulus} was rounded to steps of "
+            f"{trials.rounded:.2g}.",
+            "The width cannot be told below one such step.",
         ))  # fmt: skip
     if options.falling:
         notes.append(Note(

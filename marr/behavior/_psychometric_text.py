@@ -47,12 +47,10 @@ def summarizer(
         Differences between conditions, used where the caller hands no tables.
     """
 
-    def summary(
-        estimate: xr.Dataset, tables: dict[str, xr.Dataset] | None = None
-    ) -> str:
+    def summary(estimate: xr.Dataset, *tables: dict[str, xr.Dataset]) -> str:
         if by is None:
             return _single(estimate, stimulus, answer)
-        differences = contrast if tables is None else tables.get("contrast")
+        differences = tables[0].get("contrast") if tables else contrast
         return _compared(estimate, differences, stimulus, answer, by)
 
     return summary
@@ -238,14 +236,12 @@ def _shape_notes(
             f"The threshold lies outside the tested stimuli{outside}; its value rests on the prior.",
             "Read the bias, or test stronger stimuli on that side.",
         ))  # fmt: skip
-    flat = _where(
-        fits, lambda f: np.mean(f.draws["width"] > prior.high - prior.low) > 0.5
-    )
+    flat = _where(fits, lambda f: np.quantile(f.draws["rise"], 0.05) < 0.1)
     if flat:
         notes.append(Note(
             "flat",
-            f"The answer hardly follows the stimulus over the tested range{flat}; threshold "
-            "and slope rest on the prior.",
+            f"The answer is not shown to follow the stimulus over the tested range{flat}; "
+            "threshold and slope rest on the prior.",
             "Look at the data; chance-level behavior has no threshold.",
         ))  # fmt: skip
     steep = _where(fits, lambda f: np.mean(f.draws["width"] < 2 * prior.step) > 0.5)

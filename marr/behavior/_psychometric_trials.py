@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +21,10 @@ from ._answers import (
 if TYPE_CHECKING:
     from marr.systems import System
 
-__all__ = ["Trials", "check_trials", "read_trials", "why_not"]
+__all__ = ["Trials", "check_trials", "read_trials", "round_stimuli", "why_not"]
 
 _FEWEST = 10  # trials without which nothing is fitted
+_MOST_LEVELS = 300  # stimulus levels that are kept apart
 _AXES = ("parameter", "stimulus", "comparison", "units", "member")
 
 
@@ -49,6 +50,9 @@ class Trials:
         Names, for messages.
     by, cluster_column : str or None
         Columns of the conditions and clusters.
+    rounded : float
+        Step to which stimuli were rounded (of the logarithm for the Weibull link),
+        0 where they were not.
     """
 
     x: np.ndarray
@@ -62,6 +66,7 @@ class Trials:
     stimulus: str
     by: str | None
     cluster_column: str | None
+    rounded: float = 0.0
 
     @property
     def answer(self) -> str:
@@ -128,6 +133,20 @@ def check_trials(trials: Trials, link: str) -> None:
             "Use link='logistic' for signed stimuli, or select the trials above 0."
         )
         raise ContractError(msg)
+
+
+def round_stimuli(trials: Trials, link: str) -> Trials:
+    """Round stimuli of more than 300 levels to a 300th of their range.
+
+    The curve hardly bends over such a step, and the work no longer grows with the
+    number of trials.
+    """
+    if len(np.unique(trials.x)) <= _MOST_LEVELS:
+        return trials
+    x = np.log(trials.x) if link == "weibull" else trials.x
+    step = float(np.ptp(x)) / _MOST_LEVELS
+    x = np.round(np.round(x / step) * step, 12)
+    return replace(trials, x=np.exp(x) if link == "weibull" else x, rounded=step)
 
 
 def why_not(trials: Trials, rows: np.ndarray) -> str:
