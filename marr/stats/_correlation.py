@@ -81,7 +81,7 @@ def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
 
     Examples
     --------
-    >>> float(rank_correlation([1, 2, 3, 4], [1, 4, 9, 16]))
+    >>> round(float(rank_correlation([1, 2, 3, 4], [1, 4, 9, 16])), 12)
     1.0
     """
     return partial_correlation(x, y, method="spearman")

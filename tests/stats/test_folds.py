@@ -9,8 +9,10 @@ from marr.stats import blocked_folds, fold_caveats, folds, halves
 
 def table(fold, label):
     return np.array(
-        [[np.sum((fold == f) & (label == c)) for c in np.unique(label)]
-         for f in np.unique(fold)]
+        [
+            [np.sum((fold == f) & (label == c)) for c in np.unique(label)]
+            for f in np.unique(fold)
+        ]
     )
 
 
@@ -98,19 +100,36 @@ def test_caveats_name_split_groups_and_lopsided_classes():
     [
         (lambda: folds(3), StatisticsError, "only 3 trials"),
         (lambda: folds(9, n_folds=1), OptionError, "n_folds"),
-        (lambda: folds(9, n_folds=4, groups=[0, 0, 0, 1, 1, 1, 2, 2, 2]),
-         StatisticsError, "only 3 groups"),
+        (
+            lambda: folds(9, n_folds=4, groups=[0, 0, 0, 1, 1, 1, 2, 2, 2]),
+            StatisticsError,
+            "only 3 groups",
+        ),
         (lambda: folds(9, labels=["a"] * 9), StatisticsError, "'a' only"),
         (lambda: folds(9, labels=["a"] * 8 + ["b"]), StatisticsError, "single trial"),
         (lambda: folds(9, labels=[0.0] * 8 + [np.nan]), ContractError, "missing"),
         (lambda: folds(9, labels=[0, 1]), ContractError, r"shape \(9,\)"),
-        (lambda: folds(6, groups=[0, 0, 1, 1, 2, 2], labels=[0, 0, 1, 1, 0, 0]),
-         StatisticsError, "one group"),
-        (lambda: folds(8, n_folds=2, labels=[0] * 4 + [1] * 4, contiguous=True),
-         StatisticsError, "lacks that class"),
-        (lambda: blocked_folds([0, 1, 0, 1], [0, 0, 1, 1]), StatisticsError, "constant"),
+        (
+            lambda: folds(6, groups=[0, 0, 1, 1, 2, 2], labels=[0, 0, 1, 1, 0, 0]),
+            StatisticsError,
+            "one group",
+        ),
+        (
+            lambda: folds(8, n_folds=2, labels=[0] * 4 + [1] * 4, contiguous=True),
+            StatisticsError,
+            "lacks that class",
+        ),
+        (
+            lambda: blocked_folds([0, 1, 0, 1], [0, 0, 1, 1]),
+            StatisticsError,
+            "constant",
+        ),
         (lambda: halves(1), StatisticsError, "two halves"),
-        (lambda: halves(4, groups=[1, 1, 1, 1]), StatisticsError, "two trials or groups"),
+        (
+            lambda: halves(4, groups=[1, 1, 1, 1]),
+            StatisticsError,
+            "two trials or groups",
+        ),
     ],
 )
 def test_what_cannot_be_split_is_refused(call, error, said):

@@ -55,7 +55,9 @@ def test_hierarchical_bootstrap_never_covers_too_little(at_most, rng):
     member = np.repeat(np.arange(15), 8)
     for noise in (0.3, 3.0):
         values = rng.normal(size=(15, 1, 2000)) + noise * rng.normal(size=(15, 8, 2000))
-        draws = hierarchical_bootstrap(values.reshape(120, -1), member, n_resamples=1000)
+        draws = hierarchical_bootstrap(
+            values.reshape(120, -1), member, n_resamples=1000
+        )
         missed = 1 - covered(percentile_interval(draws, n_units=15), 0)
         assert at_most(missed, 0.06, 2000)
 
@@ -64,7 +66,11 @@ def test_bca_equals_scipy(rng):
     values = rng.exponential(size=40)
     ours = bootstrap_interval(values, np.median, n_resamples=4000, method="bca")
     theirs = stats.bootstrap(
-        (values,), np.median, n_resamples=4000, method="BCa", rng=np.random.default_rng(1)
+        (values,),
+        np.median,
+        n_resamples=4000,
+        method="BCa",
+        rng=np.random.default_rng(1),
     ).confidence_interval
     assert ours.low == pytest.approx(theirs.low, abs=0.06)
     assert ours.high == pytest.approx(theirs.high, abs=0.06)
@@ -145,8 +151,11 @@ def test_jackknife_interval_of_a_variance_covers(rng):
         (lambda: bootstrap_interval([1.0]), StatisticsError, "at least 2"),
         (lambda: bootstrap_interval([1.0, 2], level=95), OptionError, "0.95"),
         (lambda: bootstrap_interval([1.0, 2], method="basic"), OptionError, "method"),
-        (lambda: bootstrap_interval([1.0, 2], np.median, method="studentized"),
-         OptionError, "mean only"),
+        (
+            lambda: bootstrap_interval([1.0, 2], np.median, method="studentized"),
+            OptionError,
+            "mean only",
+        ),
         (lambda: binomial_interval(3, 2), ContractError, "between 0 and n"),
         (lambda: binomial_interval(3, 4, method="wald"), OptionError, "wilson"),
     ],

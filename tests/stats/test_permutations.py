@@ -38,7 +38,10 @@ def test_every_order_is_equally_likely(close_to):
     inside = permutations(4, n_permutations=12_000, seed=0, within=[0, 1, 0, 1])
     kinds, counts = np.unique(inside, axis=0, return_counts=True)
     assert {tuple(k) for k in kinds.tolist()} == {
-        (0, 1, 2, 3), (2, 1, 0, 3), (0, 3, 2, 1), (2, 3, 0, 1)
+        (0, 1, 2, 3),
+        (2, 1, 0, 3),
+        (0, 3, 2, 1),
+        (2, 3, 0, 1),
     }
     assert all(close_to(c / 12_000, 1 / 4, 12_000) for c in counts)
 
@@ -62,7 +65,9 @@ def test_blocks_move_whole_and_in_order():
 def test_uneven_blocks_keep_labels_constant_within_blocks():
     block = np.repeat([0, 1, 2], [2, 5, 3])
     label = np.array(["a", "b", "c"])[block]
-    for row in permutations(10, n_permutations=20, seed=0, blocks=block, scheme="block"):
+    for row in permutations(
+        10, n_permutations=20, seed=0, blocks=block, scheme="block"
+    ):
         shuffled = label[row]
         assert sorted(shuffled[[0, 2, 7]]) == ["a", "b", "c"]
         assert all(len(set(shuffled[block == b])) == 1 for b in range(3))
@@ -114,22 +119,54 @@ def test_ties_that_differ_by_rounding_are_ties():
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
-        (lambda: permutations(5, n_permutations=1, seed=0, scheme="blok"),
-         OptionError, "Did you mean 'block'"),
-        (lambda: permutations(5, n_permutations=1, seed=0, scheme="block"),
-         OptionError, "needs blocks"),
-        (lambda: permutations(5, n_permutations=1, seed=0, scheme="within"),
-         OptionError, "needs within"),
+        (
+            lambda: permutations(5, n_permutations=1, seed=0, scheme="blok"),
+            OptionError,
+            "Did you mean 'block'",
+        ),
+        (
+            lambda: permutations(5, n_permutations=1, seed=0, scheme="block"),
+            OptionError,
+            "needs blocks",
+        ),
+        (
+            lambda: permutations(5, n_permutations=1, seed=0, scheme="within"),
+            OptionError,
+            "needs within",
+        ),
         (lambda: permutations(5, n_permutations=0, seed=0), OptionError, "at least 1"),
-        (lambda: permutations(3, n_permutations=1, seed=0, within=[0, 1, 2]),
-         StatisticsError, "nothing can be exchanged"),
-        (lambda: permutations(4, n_permutations=1, seed=0, blocks=[0, 0, 1, 1],
-                              within=[0, 1, 1, 1], scheme="block"),
-         StatisticsError, "span groups"),
-        (lambda: shift_permutations(10, n_permutations=1, seed=0, min_lag=6),
-         StatisticsError, "at most 5"),
-        (lambda: session_swap([1, 1], n_permutations=1, seed=0), StatisticsError, "blocks"),
-        (lambda: permutation_p([1.0, 2.0], np.zeros((9, 3))), ContractError, "null must"),
+        (
+            lambda: permutations(3, n_permutations=1, seed=0, within=[0, 1, 2]),
+            StatisticsError,
+            "nothing can be exchanged",
+        ),
+        (
+            lambda: permutations(
+                4,
+                n_permutations=1,
+                seed=0,
+                blocks=[0, 0, 1, 1],
+                within=[0, 1, 1, 1],
+                scheme="block",
+            ),
+            StatisticsError,
+            "span groups",
+        ),
+        (
+            lambda: shift_permutations(10, n_permutations=1, seed=0, min_lag=6),
+            StatisticsError,
+            "at most 5",
+        ),
+        (
+            lambda: session_swap([1, 1], n_permutations=1, seed=0),
+            StatisticsError,
+            "blocks",
+        ),
+        (
+            lambda: permutation_p([1.0, 2.0], np.zeros((9, 3))),
+            ContractError,
+            "null must",
+        ),
         (lambda: permutation_p(1.0, []), StatisticsError, "no permutation"),
         (lambda: permutation_p(1.0, [0.0], tail="both"), OptionError, "tail"),
     ],
@@ -141,7 +178,12 @@ def test_what_makes_no_null_is_refused(call, error, said):
 
 def test_pseudo_sessions_have_the_blocks_of_the_design():
     make = block_sequence(
-        400, values=(0.2, 0.8), shortest=20, longest=100, mean_length=60, first=(0.5,),
+        400,
+        values=(0.2, 0.8),
+        shortest=20,
+        longest=100,
+        mean_length=60,
+        first=(0.5,),
         n_first=90,
     )
     drawn = pseudo_sessions(make, n_sessions=200, seed=1)

@@ -96,7 +96,9 @@ def test_jackknife_leaves_out_groups(rng):
 
 
 def test_subsamples_are_drawn_without_replacement(rng):
-    drawn = subsample_indices(12, n_resamples=30, seed=0, groups=np.repeat([0, 1, 2, 3], 3))
+    drawn = subsample_indices(
+        12, n_resamples=30, seed=0, groups=np.repeat([0, 1, 2, 3], 3)
+    )
     assert all(len(np.unique(row)) == 6 for row in drawn)
     half = np.stack(subsample_indices(40, n_resamples=4000, seed=0))
     values = rng.normal(size=40)
@@ -108,8 +110,12 @@ def test_subsamples_are_drawn_without_replacement(rng):
     ("call", "said"),
     [
         (lambda: bootstrap_weights(4, n_resamples=2, seed=0, groups=[1] * 4), "groups"),
-        (lambda: bootstrap_weights(4, n_resamples=2, seed=0, groups=[0, 0, 1, 1],
-                                   within=[0, 1, 1, 1]), "span strata"),
+        (
+            lambda: bootstrap_weights(
+                4, n_resamples=2, seed=0, groups=[0, 0, 1, 1], within=[0, 1, 1, 1]
+            ),
+            "span strata",
+        ),
         (lambda: hierarchical_weights([0, 0], n_resamples=2, seed=0), "levels"),
         (lambda: jackknife([1.0]), "at least 2"),
         (lambda: subsample_indices(4, n_resamples=1, seed=0, fraction=1), "not all"),
