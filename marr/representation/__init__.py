@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from marr.representation._compare_rdms import compare_rdms
 from marr.representation._decode import decode
+from marr.representation._pairwise import pairwise_correlations
 from marr.representation._rdm import rdm
 
-__all__ = ["decode", "rdm"]
+__all__ = ["compare_rdms", "decode", "pairwise_correlations", "rdm"]
