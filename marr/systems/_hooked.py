@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
@@ -31,6 +32,9 @@ from marr.systems._validate import (
     checked_variables,
     describe_difference,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["HookedModel", "hook"]
 
@@ -138,10 +142,23 @@ def hook(
         engine,
         labels,
         table,
-        checked_variables(variables, table),
+        _with_time(checked_variables(variables, table), time),
         readout=checked_readout(readout),
         sequences=sequences,
     )
+
+
+def _with_time(
+    variables: dict[str, xr.DataArray], time: Any
+) -> dict[str, xr.DataArray]:
+    """Give variables without a time axis of their own that of the activity."""
+    for name, array in variables.items():
+        if "time" not in array.coords:
+            n_times = array.sizes["time"]
+            fits = time is not None and np.shape(time) == (n_times,)
+            values = np.asarray(time) if fits else np.arange(n_times)
+            variables[name] = array.assign_coords(time=values)
+    return variables
 
 
 def _adapter(model: Any) -> Adapter:

@@ -270,6 +270,11 @@ class Engine:
         ]
         return int(np.clip(MEMORY // (16 * (sum(units) + self._output_size)), 1, 4096))
 
+    def output_bytes(self, n_trials: int) -> int:
+        """Return about how much memory the outputs of some trials take."""
+        self.seen()
+        return 4 * n_trials * self._output_size
+
     def _never_fired(self, site: str) -> None:
         tap = self.taps[site]
         msg = (

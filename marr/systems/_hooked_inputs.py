@@ -157,7 +157,7 @@ def _tensor(key: Key, value: Any) -> Tensor:
             )
             raise ContractError(msg)
         value = torch.from_numpy(array.copy())
-    tensor = value.detach().cpu()
+    tensor = value.detach().cpu().clone()
     if tensor.ndim == 0:
         msg = f"{where} must have one row a trial; got a single number."
         raise ContractError(msg)

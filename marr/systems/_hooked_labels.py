@@ -78,7 +78,9 @@ class Labels:
             and perturbation.subspace is None
             and perturbation.time is None
             and not isinstance(perturbation, Steer)
-            and not (isinstance(perturbation, Patch) and np.ndim(perturbation.source) > 1)
+            and not (
+                isinstance(perturbation, Patch) and np.ndim(perturbation.source) > 1
+            )
         )
         site = perturbation.site
         if whole or self.engine.seen()[site] is None:
@@ -89,25 +91,24 @@ class Labels:
         self,
         site: str,
         values: NDArray[Any],
-        rows: NDArray[np.intp],
+        valid: NDArray[np.bool_] | None,
         trials: pd.Index,
     ) -> xr.DataArray:
         """Return activity with its labels."""
         template = self.site_template(site)
         coords: dict[str, Any] = {str(k): v for k, v in template.coords.items()}
         coords["trial"] = ("trial", trials.to_numpy())
-        valid = self._valid(values, rows)
         if valid is not None:
             coords["valid"] = (("trial", "time"), valid)
         return xr.DataArray(
-            values.copy(),
+            values,
             dims=template.dims,
             coords=coords,
             attrs=template.attrs,
             name=site,
         )
 
-    def _valid(
+    def valid(
         self, values: NDArray[Any], rows: NDArray[np.intp]
     ) -> NDArray[np.bool_] | None:
         """Return which times of which trials exist, None if all do."""

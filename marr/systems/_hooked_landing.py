@@ -11,6 +11,7 @@ from torch import Tensor
 from marr.errors import HookError
 from marr.systems._adapter_visit import Look, Op
 from marr.systems._hooked_probe import differ
+from marr.systems._hooked_weights import model_dtype
 
 if TYPE_CHECKING:
     from marr.systems._hooked_engine import Engine
@@ -75,6 +76,8 @@ def may_pad(engine: Engine) -> bool:
     lengths = engine.layout.row_lengths(rows)
     if len(set(lengths.tolist())) == 1:
         return True
+    if model_dtype(engine.adapter.model).itemsize < 4:
+        return False  # too coarse to tell
     n_steps = min(int(lengths.min()), 32)
     extra = min(8, int(lengths.max()) - n_steps)
     row = [rows[int(lengths.argmin())]]

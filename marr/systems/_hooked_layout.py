@@ -51,12 +51,20 @@ class Batch:
         Trials (positions on the root system) in this batch; one a row unless `place`.
     place : Place or None
         Given when rows are not trials of equal length.
+    masked : bool array of shape (n_rows, n_times) or None
+        False where an attention mask hides a token.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     trials: NDArray[np.intp]
     place: Place | None = None
+    masked: NDArray[np.bool_] | None = None
+
+    @property
+    def valid(self) -> NDArray[np.bool_] | None:
+        """Steps of each row that exist, None if all do."""
+        return self.masked if self.place is None else self.place.valid
 
     @property
     def n_rows(self) -> int:
@@ -157,7 +165,9 @@ class Layout:
         """Return one batch, a trial a row, without padding."""
         index = torch.from_numpy(np.ascontiguousarray(trials))
         chosen = {k: a[index] for k, a in self.inputs.arrays.items()}
-        return Batch(*_arguments(chosen), trials)
+        valid = self.inputs.valid
+        masked = None if valid is None else valid[trials]
+        return Batch(*_arguments(chosen), trials, masked=masked)
 
     def placed_batch(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from marr.errors import ContractError, check_option
+from marr.stats import halves
 from marr.systems._apply import mean_over_trials
 from marr.systems._hooked_readout import Readout, last_valid
 from marr.systems._hooked_writes import Write, check_perturbation, write_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from marr.systems._hooked_engine import Engine, Sink
+    from marr.systems._hooked_engine import Engine
     from marr.systems._hooked_labels import Labels
 
 __all__ = ["HookedModel"]
@@ -29,8 +30,11 @@ __all__ = ["HookedModel"]
 READ_ALL = 1_000_000_000
 """Bytes up to which one run reads all sites instead of the one asked for."""
 
-KEEP_OUTPUTS = 500_000_000
-"""Bytes of model outputs that are kept between calls."""
+OUTPUT = "#output"
+"""Key of the outputs among what a run leaves; no site can have this name."""
+
+KEEP_OUTPUTS = 64_000_000
+"""Bytes of model outputs up to which every run keeps them."""
 
 
 class HookedModel(System):
@@ -101,6 +105,18 @@ class HookedModel(System):
             return column
         return group_column(self.task)
 
+    def groups(self) -> NDArray[np.intp] | None:
+        """Return an integer code of the group of each trial, or None."""
+        column = self.group_column
+        return (
+            None if column is None else np.asarray(pd.factorize(self.task[column])[0])
+        )
+
+    @cached_property
+    def _half_series(self) -> pd.Series:
+        codes = self.groups()
+        return pd.Series(halves(len(self.task), groups=codes), index=self.trial_index)
+
     @property
     def trials(self) -> pd.DataFrame:
         """Task variables and, with a readout, the behavior of this very system."""
@@ -118,13 +134,18 @@ class HookedModel(System):
         Ragged trials carry a `valid` coordinate and are NaN after their end.
         """
         self.check_site(site)
+        values, valid = self._values(site)
+        return self._labels.labelled(site, values.copy(), valid, self.trial_index)
+
+    def _values(self, site: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Return activity without labels, not to be written to, and valid times."""
         if self._kept(site) is None:
             self._run(self._read_with(site))
         else:
             self._check_weights()
         values = self._kept(site)
         assert values is not None
-        return self._labels.labelled(site, values, self._rows, self.trial_index)
+        return values, self._labels.valid(values, self._rows)
 
     def outputs(self, at: str = "all") -> NDArray[Any]:
         """Return the model's outputs, trials first.
@@ -141,23 +162,13 @@ class HookedModel(System):
             NaN after the end of short trials.
         """
         check_option("at", at, ("all", "last"))
-        key = f"output {at}"
-        if self._kept(key) is None:
-            parts: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
-
-            def sink(trials: NDArray[np.intp], values: NDArray[Any]) -> None:
-                parts.append((trials, values if at == "all" else last_valid(values)))
-
-            self._run((), sink)
-            found = self._in_order(parts)
-            if found.nbytes > KEEP_OUTPUTS:
-                return found
-            self._store[key] = found
-        else:
-            self._check_weights()
-        kept = self._kept(key)
-        assert kept is not None
-        return kept.copy()
+        kept = self._kept(OUTPUT)
+        if kept is None:
+            found = self._run((), at)
+            assert found is not None
+            return found
+        self._check_weights()
+        return kept.copy() if at == "all" else last_valid(kept)
 
     def perturb(self, *perturbations: Perturbation) -> HookedModel:
         """Return the perturbed system; it runs when its activity is asked for.
@@ -194,8 +205,9 @@ class HookedModel(System):
             return {}
         found = dict(self._parent.inert)
         for perturbation in self.perturbations[len(self._parent.perturbations) :]:
-            before = self._parent.activity(perturbation.site)
-            found[perturbation] = self._write(perturbation).inert(before, self._rows)
+            before, valid = self._parent._values(perturbation.site)
+            write = self._write(perturbation)
+            found[perturbation] = write.inert(before, valid, self._rows)
         return found
 
     def fingerprint(self) -> str:
@@ -225,33 +237,44 @@ class HookedModel(System):
         """Return the mean over all trials of the root at each time."""
         root = self.root
         if site not in root._means:
-            intact = root.activity(site)
-            valid = intact["valid"].values if "valid" in intact.coords else None
-            root._means[site] = mean_over_trials(intact.values, valid)
+            root._means[site] = mean_over_trials(*root._values(site))
         return root._means[site]
 
     def _write(self, perturbation: Perturbation) -> Write:
         site = perturbation.site
         return write_of(perturbation, self.root, self._labels.site_template(site))
 
-    def _run(self, read: Sequence[str], sink: Sink | None = None) -> None:
-        """Run the model once: keep the sites asked for and the behavior."""
+    def _run(self, read: Sequence[str], at: str | None = None) -> NDArray[Any] | None:
+        """Run the model once; keep sites, behavior and, if small, outputs.
+
+        Returns the outputs if they were asked for ("all" or "last").
+        """
         writes: dict[str, list[Write]] = {}
         for perturbation in self.perturbations:
             writes.setdefault(perturbation.site, []).append(self._write(perturbation))
-        behavior: list[tuple[NDArray[np.intp], pd.DataFrame]] = []
+        behavior: list[pd.DataFrame] = []
+        ran: list[NDArray[np.intp]] = []
+        outputs: list[NDArray[Any]] = []
+        small = self.engine.output_bytes(len(self._rows)) <= KEEP_OUTPUTS
 
         def take(trials: NDArray[np.intp], values: NDArray[Any]) -> None:
+            ran.append(trials)
             if self._readout is not None and self._known_behavior() is None:
-                behavior.append((trials, self.root._read_out(trials, values)))
-            if sink is not None:
-                sink(trials, values)
+                behavior.append(self.root._read_out(trials, values))
+            if small or at is not None:
+                outputs.append(values if small or at == "all" else last_valid(values))
 
         found = self.engine.run(self._rows, read=read, writes=writes, sink=take)
         self._store.update(found)
         if behavior:
-            columns = pd.concat([columns for _, columns in behavior])
-            self._behavior = columns.loc[self.trial_index]
+            self._behavior = pd.concat(behavior).loc[self.trial_index]
+        if not outputs:
+            return None
+        values = self._in_order(np.concatenate(ran), np.concatenate(outputs))
+        if not small:
+            return values
+        self._store[OUTPUT] = values
+        return last_valid(values) if at == "last" else values.copy()
 
     def _read_out(
         self, trials: NDArray[np.intp], outputs: NDArray[Any]
@@ -270,14 +293,11 @@ class HookedModel(System):
         size = sum(self._labels.bytes_of(s, len(self._rows)) for s in missing)
         return missing if size <= READ_ALL else [site]
 
-    def _in_order(
-        self, parts: Sequence[tuple[NDArray[np.intp], NDArray[Any]]]
-    ) -> NDArray[Any]:
-        """Return values of all trials, in the order of this system."""
-        trials = np.concatenate([t for t, _ in parts])
+    def _in_order(self, trials: NDArray[np.intp], values: NDArray[Any]) -> NDArray[Any]:
+        """Return values of `trials` in the order of this system."""
         order = np.empty(len(self.root.task), dtype=np.intp)
         order[trials] = np.arange(len(trials))
-        return np.concatenate([v for _, v in parts])[order[self._rows]]
+        return np.asarray(values[order[self._rows]])
 
     def _kept(self, key: str) -> NDArray[Any] | None:
         """Return what an earlier run of this system, or of the whole of it, gave."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -82,9 +83,9 @@ class Weights:
 
 def model_device(model: nn.Module) -> torch.device:
     """Return the device of the first parameter or buffer, else the CPU."""
-    for tensor in (*nn.Module.parameters(model), *nn.Module.buffers(model)):
-        return tensor.device
-    return torch.device("cpu")
+    tensors = chain(nn.Module.parameters(model), nn.Module.buffers(model))
+    first = next(tensors, None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def model_dtype(model: nn.Module) -> torch.dtype:

@@ -112,12 +112,15 @@ class Write:
                 "are missing in it. Give a source with all trials of the sequences."
             )
             raise ContractError(msg)
-        if batch.place is None or not self.timed:
+        valid, place = batch.valid, batch.place
+        if valid is None or not self.timed:
             return
-        place = batch.place
-        steps = place.time if self.value.shape[1] > 1 else 0
-        lacks = np.isnan(self.value[self.source[place.trial], steps]).any(axis=-1)
-        if (lacks & place.valid).any():
+        lacks = np.isnan(self.value).any(axis=-1)
+        if place is None:
+            lacks = lacks[rows]
+        else:
+            lacks = lacks[self.source[place.trial], place.time % lacks.shape[1]]
+        if (lacks & valid).any():
             msg = (
                 "source: some trials are longer than the trials they are patched from. "
                 "Choose donors of the same length, or times that all have (time=)."
@@ -125,14 +128,19 @@ class Write:
             raise ContractError(msg)
 
     def inert(
-        self, before: xr.DataArray, trials: NDArray[np.intp]
+        self,
+        before: NDArray[Any],
+        valid: NDArray[np.bool_] | None,
+        trials: NDArray[np.intp],
     ) -> NDArray[np.bool_]:
         """Return for each unit (or subspace dimension) whether nothing will change.
 
         Parameters
         ----------
-        before : DataArray
+        before : array of shape (n_trials, n_times, n_units) or (n_trials, n_units)
             Activity of the parent on `trials`.
+        valid : bool array of shape (n_trials, n_times) or None
+            Times that exist; None for all.
         trials : array of int
             Positions on the root system.
         """
@@ -140,15 +148,14 @@ class Write:
             return np.asarray(
                 (self.value == 0).reshape(-1, self.value.shape[-1]).all(0)
             )
-        found = before.values
-        found = found @ self.basis if self.basis is not None else found
-        found = found if self.units is None else found[..., self.units]
+        found = before if self.units is None else before[..., self.units]
+        found = found if self.basis is None else found @ self.basis
         value = self.value if self.source is None else self.value[self.source[trials]]
         scale = np.maximum(np.abs(found), np.abs(value))
         same = np.abs(found - value) <= ALREADY * scale
         if self.timed:
-            if "valid" in before.coords:
-                same |= ~before["valid"].values[..., None]
+            if valid is not None:
+                same |= ~valid[..., None]
             if self.times is not None:
                 same = same[:, self.times]
         return np.asarray(same.reshape(-1, same.shape[-1]).all(axis=0))

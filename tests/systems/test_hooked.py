@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ import xarray as xr
 from torch import nn
 
 import marr
-from marr import Ablate, Patch, Steer
+from marr import Ablate
 from marr.errors import HookError
 
 
@@ -131,14 +133,18 @@ def test_labels_follow_the_contract(system, table):
 
 
 def test_unit_and_time_labels_of_the_user(net, inputs):
-    units = {"rnn": pd.DataFrame({"cell_type": list("eeeeiiii")}, index=list("abcdefgh"))}
+    units = {
+        "rnn": pd.DataFrame({"cell_type": list("eeeeiiii")}, index=list("abcdefgh"))
+    }
     system = marr.hook(
         net, inputs, sites=["rnn"], units=units, time=np.arange(7) / 10, time_unit="s"
     )
     activity = system.activity("rnn")
     assert activity["cell_type"].values.tolist() == list("eeeeiiii")
     assert activity["time"].values[-1] == pytest.approx(0.6)
-    lesion = system.perturb(Ablate("rnn", units=["b"], mode="zero", time=slice(0.2, 0.4)))
+    lesion = system.perturb(
+        Ablate("rnn", units=["b"], mode="zero", time=slice(0.2, 0.4))
+    )
     changed = (lesion.activity("rnn").values == 0).nonzero()
     assert set(changed[1]) == {2, 3, 4}
     assert set(changed[2]) == {1}
@@ -180,7 +186,12 @@ def test_declared_axes():
 
 def test_behavior_of_the_producer_is_kept_apart(system):
     columns = set(system.trials.columns)
-    assert {"reference_choice", "reference_response_time", "choice", "correct"} <= columns
+    assert {
+        "reference_choice",
+        "reference_response_time",
+        "choice",
+        "correct",
+    } <= columns
     assert "response_time" not in columns
     logits = system.outputs()[:, -1]
     assert system.trials["choice"].tolist() == logits.argmax(1).tolist()
@@ -188,194 +199,12 @@ def test_behavior_of_the_producer_is_kept_apart(system):
 
 def test_inputs_with_labels_make_the_index(net, inputs):
     labelled = xr.DataArray(
-        inputs.numpy(), dims=("trial", "time", "input"), coords={"trial": np.arange(20) * 2}
+        inputs.numpy(),
+        dims=("trial", "time", "input"),
+        coords={"trial": np.arange(20) * 2},
     )
     system = marr.hook(net, labelled, sites=["rnn"])
     assert system.trial_index.tolist() == list(range(0, 40, 2))
-
-
-# -- perturbations -------------------------------------------------------------------
-
-
-def stepped_by_hand(model, x, change):
-    """Run a GRU cell by cell, changing the hidden state after each step."""
-    h, states = torch.zeros(1, len(x), 8), []
-    with torch.no_grad():
-        for t in range(x.shape[1]):
-            _, h = model.rnn(x[:, t : t + 1], h)
-            h = change(h[0], t)[None]
-            states.append(h[0])
-        return model.out(torch.stack(states, 1)).numpy()
-
-
-def test_ablated_state_feeds_back(system, net, inputs):
-    lesion = system.perturb(Ablate("rnn", units=[2, 5], mode="zero"))
-
-    def change(h, t):
-        h = h.clone()
-        h[:, [2, 5]] = 0
-        return h
-
-    assert np.abs(lesion.outputs() - stepped_by_hand(net, inputs, change)).max() < 1e-6
-    assert (lesion.activity("rnn").values[..., [2, 5]] == 0).all()
-
-
-def test_mean_is_the_intact_mean_at_each_time(system, net, inputs):
-    mean = torch.from_numpy(system.activity("rnn").values.mean(0))
-    lesion = system.perturb(Ablate("rnn", units=[1], mode="mean"))
-
-    def change(h, t):
-        h = h.clone()
-        h[:, 1] = mean[t, 1]
-        return h
-
-    assert np.abs(lesion.outputs() - stepped_by_hand(net, inputs, change)).max() < 1e-6
-
-
-def test_resample_takes_other_trials_of_the_same_condition(system, table):
-    intact = system.activity("rnn").values
-    lesion = system.perturb(Ablate("rnn", mode="resample", seed=4))
-    found = lesion.activity("rnn").values
-    condition = table["condition"].to_numpy()
-    for i, trial in enumerate(found):
-        donor = [j for j, other in enumerate(intact) if np.allclose(trial, other)]
-        assert len(donor) == 1
-        assert donor[0] != i
-        assert condition[donor[0]] == condition[i]
-
-
-def test_steering_adds_at_each_step(system, net, inputs):
-    direction = np.linspace(-1, 1, 8)
-    amount = np.linspace(0, 1, 20)
-    steered = system.perturb(Steer("rnn", direction, amount, time=[3, 4]))
-
-    def change(h, t):
-        push = torch.from_numpy(amount[:, None] * direction).float()
-        return h + push if t in (3, 4) else h
-
-    assert np.abs(steered.outputs() - stepped_by_hand(net, inputs, change)).max() < 1e-6
-
-
-def test_subspace_ablation_removes_it_and_nothing_else(system, net, inputs, rng):
-    basis = np.linalg.qr(rng.normal(size=(8, 2)))[0]
-    lesion = system.perturb(Ablate("rnn", subspace=basis, mode="zero"))
-    projector = torch.from_numpy(basis @ basis.T).float()
-
-    def change(h, t):
-        return h - h @ projector
-
-    assert np.abs(lesion.outputs() - stepped_by_hand(net, inputs, change)).max() < 1e-5
-    assert np.abs(lesion.activity("rnn").values @ basis).max() < 1e-6
-
-
-def test_patching_every_unit_gives_the_other_run(system, table):
-    other = table.index[::-1]
-    patched = system.perturb(Patch("rnn", source=other))
-    assert np.abs(patched.outputs() - system.outputs()[::-1]).max() < 1e-6
-
-
-def test_patch_from_a_perturbed_system_and_from_an_array(system):
-    lesion = system.perturb(Ablate("rnn", mode="zero", units=[0]))
-    by_system = system.perturb(Patch("rnn", source=lesion))
-    by_array = system.perturb(Patch("rnn", source=lesion.activity("rnn").values))
-    assert np.abs(by_system.outputs() - lesion.outputs()).max() < 1e-6
-    assert np.array_equal(by_array.outputs(), by_system.outputs())
-
-
-def test_stacked_perturbations_act_in_order(system):
-    direction = np.eye(8)[0]
-    both = system.perturb(Ablate("rnn", units=[0], mode="zero"), Steer("rnn", direction))
-    assert np.allclose(both.activity("rnn").values[..., 0], 1)
-    one_by_one = system.perturb(Ablate("rnn", units=[0], mode="zero")).perturb(
-        Steer("rnn", direction)
-    )
-    assert np.array_equal(both.outputs(), one_by_one.outputs())
-    assert one_by_one.parent.perturbations == one_by_one.perturbations[:1]
-    assert one_by_one.root is system
-    swapped = system.perturb(Steer("rnn", direction), Ablate("rnn", units=[0], mode="zero"))
-    assert (swapped.activity("rnn").values[..., 0] == 0).all()
-
-
-@pytest.mark.parametrize(
-    "perturbation",
-    [
-        Ablate("rnn", units=[1], mode="mean"),
-        Ablate("rnn", units=[1], mode="resample"),
-        Steer("rnn", np.ones(8), np.arange(20) / 20),
-        Patch("rnn", units=[1, 2], source=[f"t{i}" for i in range(19, -1, -1)]),
-    ],
-)
-def test_select_and_perturb_commute(system, perturbation):
-    query = "condition == 1"
-    a = system.perturb(perturbation).select(query)
-    b = system.select(query).perturb(perturbation)
-    assert np.abs(a.outputs() - b.outputs()).max() < 1e-6
-    assert np.abs(a.activity("rnn").values - b.activity("rnn").values).max() < 1e-6
-    pd.testing.assert_frame_equal(a.trials, b.trials)
-    assert b.parent.trial_index.equals(b.trial_index)
-
-
-def test_a_selection_of_a_system_that_ran_does_not_run_again(system, monkeypatch):
-    whole = system.activity("rnn")
-    trials = system.trials
-
-    def refuse(*args, **kwargs):
-        raise AssertionError
-
-    monkeypatch.setattr(system.engine, "run", refuse)
-    part = system.select(["t3", "t1"]).select(["t1"])
-    assert np.array_equal(part.activity("rnn").values[0], whole.sel(trial="t1").values)
-    assert part.trials["choice"].tolist() == [trials.loc["t1", "choice"]]
-    assert part.halves.tolist() == [system.halves[1]]
-
-
-def test_inert_units_are_flagged_not_raised(inputs):
-    torch.manual_seed(0)
-    model = Mlp()
-    with torch.no_grad():
-        model.first.bias[2] = -100.0
-    system = marr.hook(model, inputs[:, 0], sites=["act"])
-    dead, alive = Ablate("act", units=[2], mode="zero"), Ablate("act", mode="mean")
-    lesion = system.perturb(dead)
-    assert lesion.inert[dead].tolist() == [True]
-    assert np.array_equal(lesion.outputs(), system.outputs())
-    both = lesion.perturb(alive)
-    assert both.inert[alive].tolist() == [False, False, True, False, False, False]
-    assert set(both.inert) == {dead, alive}
-    assert system.inert == {}
-
-
-def test_behavior_is_made_anew_after_a_perturbation(system):
-    steered = system.perturb(Steer("out", [0.0, 100.0]))
-    assert (steered.trials["choice"] == 1).all()
-    assert (steered.trials["correct"] == system.trials["target"]).all()
-    assert (steered.trials["choice_probability"] > 0.99).all()
-    assert system.trials["choice"].nunique() >= 1
-    assert steered.trials["reference_choice"].equals(system.trials["reference_choice"])
-
-
-def test_same_call_twice_same_bytes(net, inputs):
-    def run():
-        system = marr.hook(net, inputs, sites=["rnn"])
-        lesion = system.perturb(Ablate("rnn", mode="resample", seed=1))
-        return system.fingerprint(), lesion.outputs().tobytes()
-
-    assert run() == run()
-
-
-def test_fingerprint_follows_weights_and_inputs(net, inputs):
-    first = marr.hook(net, inputs, sites=["rnn"]).fingerprint()
-    assert marr.hook(net, inputs + 1, sites=["rnn"]).fingerprint() != first
-    torch.manual_seed(5)
-    assert marr.hook(Rnn(), inputs, sites=["rnn"]).fingerprint() != first
-
-
-def test_last_outputs_and_value_of_copies(system):
-    assert np.array_equal(system.outputs("last"), system.outputs()[:, -1])
-    system.outputs()[:] = 0
-    system.activity("rnn").values[:] = 0
-    assert system.outputs().any()
-    assert system.activity("rnn").values.any()
 
 
 # -- clean-up ------------------------------------------------------------------------
@@ -435,5 +264,69 @@ def test_the_global_generator_is_left_alone(net, inputs):
     expected = torch.rand(3)
     torch.manual_seed(7)
     np.random.seed(0)  # noqa: NPY002
-    marr.hook(net, inputs, sites=["rnn"]).perturb(Ablate("rnn", mode="resample")).outputs()
+    marr.hook(net, inputs, sites=["rnn"]).perturb(
+        Ablate("rnn", mode="resample")
+    ).outputs()
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_folds_and_halves_need_no_run(net, inputs, table, monkeypatch):
+    table["block"] = np.arange(20) // 5
+    system = marr.hook(net, inputs, table, sites=["rnn"], readout=marr.readouts.choice)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr(system.engine, "run", refuse)
+    assert system.group_column == "block"
+    assert len(np.unique(system.groups())) == 4
+    for block in range(4):
+        assert np.unique(system.halves[table["block"] == block]).size == 1
+
+
+def test_variables_share_the_time_of_the_activity(net, inputs):
+    system = marr.hook(
+        net, inputs, sites=["rnn"], variables={"speed": np.ones((20, 7))},
+        time=np.arange(7) * 0.1, time_unit="s",
+    )  # fmt: skip
+    time = system.activity("rnn")["time"]
+    assert np.array_equal(system.variables["speed"]["time"], time)
+    part = system.select([3, 4])
+    assert part.variables["speed"].sizes["trial"] == 2
+
+
+def test_a_copy_for_another_process(system):
+    lesion = system.perturb(Ablate("rnn", units=[1], mode="zero"))
+    copied = pickle.loads(pickle.dumps(lesion))
+    assert np.array_equal(copied.outputs(), lesion.outputs())
+    assert copied.fingerprint() == lesion.fingerprint()
+
+
+def test_half_precision_models_run(inputs):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 2)).bfloat16()
+    system = marr.hook(model, inputs, sites=["1"])
+    assert system.activity("1").dtype == np.float32
+    lesion = system.perturb(Ablate("1", units=[2], mode="zero"))
+    assert (lesion.activity("1").values[..., 2] == 0).all()
+
+
+def test_large_outputs_are_not_kept(net, inputs, table, monkeypatch):
+    from marr.systems import _hooked_model
+
+    monkeypatch.setattr(_hooked_model, "KEEP_OUTPUTS", 0)
+    monkeypatch.setattr(_hooked_model, "READ_ALL", 0)
+    system = marr.hook(
+        net,
+        inputs,
+        table,
+        sites=["rnn", "out"],
+        readout=marr.readouts.choice,
+        batch_size=3,
+    )
+    expected = plain(net, inputs)[:, -1]
+    assert np.abs(system.outputs("last") - expected).max() < 1e-6
+    assert np.abs(system.outputs() - plain(net, inputs)).max() < 1e-6
+    assert "choice" in system.trials
+    system.activity("out")
+    assert set(system._store) == {"out"}

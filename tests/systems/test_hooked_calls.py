@@ -70,7 +70,8 @@ def test_calls_of_a_cell_are_steps_of_time(kind, x):
 
 
 @pytest.mark.parametrize(
-    ("kind", "part"), [("RNNCell", ""), ("GRUCell", ""), ("LSTMCell", ""), ("LSTMCell", ".c")]
+    ("kind", "part"),
+    [("RNNCell", ""), ("GRUCell", ""), ("LSTMCell", ""), ("LSTMCell", ".c")],
 )
 def test_a_lesioned_cell_equals_the_lesioned_layer(kind, part, x):
     torch.manual_seed(0)
@@ -231,7 +232,8 @@ def test_site_names_that_do_not_exist(site, match):
 
 
 @pytest.mark.parametrize(
-    "sites", [["rnn", "rnn.l0"], ["rnn", "rnn#1"], ["out", "again"], ["rnn.c", "rnn.l0.c"]]
+    "sites",
+    [["rnn", "rnn.l0"], ["rnn", "rnn#1"], ["out", "again"], ["rnn.c", "rnn.l0.c"]],
 )
 def test_two_names_of_one_hook(sites):
     model = Layer(Cells("LSTMCell"))
@@ -242,13 +244,17 @@ def test_two_names_of_one_hook(sites):
 
 def test_bidirectional_layers_are_refused():
     with pytest.raises(HookError, match="bidirectional"):
-        marr.hook(nn.GRU(3, 4, bidirectional=True), torch.zeros(2, 3, 3), sites=["model"])
+        marr.hook(
+            nn.GRU(3, 4, bidirectional=True), torch.zeros(2, 3, 3), sites=["model"]
+        )
 
 
 def test_packed_sequences_are_refused(x):
     class Packs(Layer):
         def forward(self, x):
-            packed = nn.utils.rnn.pack_padded_sequence(x, [9] * len(x), batch_first=True)
+            packed = nn.utils.rnn.pack_padded_sequence(
+                x, [9] * len(x), batch_first=True
+            )
             return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], True)[0]
 
     with pytest.raises(HookError, match="padded tensors"):

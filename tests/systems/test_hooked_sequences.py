@@ -62,7 +62,12 @@ def test_sequences_are_run_whole_and_served_by_trial(kind, batch_size, x, table)
     torch.manual_seed(0)
     model = kind()
     system = marr.hook(
-        model, x, table, sites=["rnn", "out"], sequences="session", batch_size=batch_size
+        model,
+        x,
+        table,
+        sites=["rnn", "out"],
+        sequences="session",
+        batch_size=batch_size,
     )
     assert np.abs(system.outputs() - joined(model, x)).max() < 1e-6
     if kind is Rnn:
@@ -77,7 +82,12 @@ def test_sequences_are_run_whole_and_served_by_trial(kind, batch_size, x, table)
 def test_a_selection_still_runs_whole_sequences(x, table):
     torch.manual_seed(0)
     system = marr.hook(
-        Rnn(), x, table, sites=["rnn"], sequences="session", readout=marr.readouts.choice
+        Rnn(),
+        x,
+        table,
+        sites=["rnn"],
+        sequences="session",
+        readout=marr.readouts.choice,
     )
     part = system.select([106, 101])
     assert np.abs(part.outputs() - joined(system.model, x)[[6, 1]]).max() < 1e-6
@@ -165,7 +175,9 @@ def test_ragged_trials(table):
     found = lesion.activity("rnn").values[..., 1]
     assert np.nanmax(np.abs(found - mean)) < 1e-6
     resampled = system.perturb(Ablate("rnn", mode="resample"))
-    assert not np.isnan(resampled.activity("rnn").values[activity["valid"].values]).any()
+    assert not np.isnan(
+        resampled.activity("rnn").values[activity["valid"].values]
+    ).any()
     assert lesion.inert[lesion.perturbations[0]].tolist() == [False]
     with pytest.raises(ContractError, match="longer than the trials they are patched"):
         system.perturb(Patch("rnn", source=np.roll(np.arange(8), 1))).outputs()
