@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marr.errors import OptionError, check_known
-from marr.findings._layers import KINDS, curve
+from marr.findings._layers import curve, lines, points, scatter
+from marr.findings._maps import heat_map, matrix
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from marr.findings._finding import Finding
     from marr.findings._parts import FigureSpec
 
-__all__ = ["draw", "figure_spec", "table_figure_spec"]
+__all__ = ["KINDS", "draw", "figure_spec", "table_figure_spec"]
+
+KINDS = {
+    "points": points,
+    "line": lines,
+    "map": heat_map,
+    "matrix": matrix,
+    "scatter": scatter,
+}
+"""How each kind of figure is laid out; "curve" also takes the dots' table."""
 
 
 def figure_spec(finding: Finding, spec: FigureSpec) -> dict[str, Any]:
@@ -59,8 +69,14 @@ def table_figure_spec(
 ) -> dict[str, Any]:
     """Return what a figure of a bare table shows; see `figure_spec`."""
     _check_axes(table, spec)
-    parts = curve(table, spec, data) if spec.kind == "curve" else KINDS[spec.kind](table, spec)
-    parts.setdefault("y", {"label": _y_label(table, spec), "categories": [], "show": True})
+    parts = (
+        curve(table, spec, data)
+        if spec.kind == "curve"
+        else KINDS[spec.kind](table, spec)
+    )
+    parts.setdefault(
+        "y", {"label": _y_label(table, spec), "categories": [], "show": True}
+    )
     names = {layer.get("name") for layer in parts["layers"]} - {"", None}
     return {
         "kind": spec.kind,
@@ -70,6 +86,7 @@ def table_figure_spec(
         **parts,
         "references": _references(spec, chance),
         "legend": len(names) > 0,
+        "legend_title": (spec.group or "").replace("_", " "),
         "caption": spec.caption,
         "description": spec.description or spec.caption,
     }
@@ -133,5 +150,9 @@ def _references(spec: FigureSpec, chance: float | None) -> list[dict[str, Any]]:
     at = float(spec.reference)
     label = spec.reference_label
     if not label:
-        label = f"chance {at:g}" if chance is not None and at == float(chance) else f"{at:g}"
+        label = (
+            f"chance {at:g}"
+            if chance is not None and at == float(chance)
+            else f"{at:g}"
+        )
     return [{"value": at, "label": label}]

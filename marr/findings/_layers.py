@@ -12,10 +12,7 @@ import numpy as np
 
 from marr.findings._palette import (
     DASHES,
-    DIVERGING,
-    INK,
     MUTED,
-    SEQUENTIAL,
     SERIES,
     SYMBOLS,
     ordered_colors,
@@ -33,24 +30,37 @@ from marr.findings._tables import (
 if TYPE_CHECKING:
     import xarray as xr
 
-    from marr.findings._finding import FigureSpec
+    from marr.findings._parts import FigureSpec
 
-__all__ = ["KINDS", "MAX_POINTS", "curve", "heat_map", "lines", "matrix", "points", "scatter"]
+__all__ = [
+    "ALPHA",
+    "MAX_POINTS",
+    "axis_of",
+    "curve",
+    "lines",
+    "plain",
+    "points",
+    "quantity_label",
+    "scatter",
+]
 
 MAX_POINTS = 20_000
 MAX_FOREST = 16
-MAX_STARS = 4_000
-SIGNED = 0.2
-"""A map is signed when its smaller side reaches this share of the larger one."""
 ALPHA = 0.05
-COMPARISONS = {"random": "matched random sets", "null": "null", "off": "off-target control"}
+COMPARISONS = {
+    "random": "matched random sets",
+    "null": "null",
+    "off": "off-target control",
+}
 Layer = dict[str, Any]
 Parts = dict[str, Any]
 
 
 def plain(values: np.ndarray) -> list[float | None]:
     """Return numbers as a list in which what is not finite is None (a gap)."""
-    return [float(v) if np.isfinite(v) else None for v in np.asarray(values, dtype=float)]
+    return [
+        float(v) if np.isfinite(v) else None for v in np.asarray(values, dtype=float)
+    ]
 
 
 def _styles(series: list[Series], group: str | None) -> dict[str, dict[str, str]]:
@@ -126,11 +136,13 @@ def _series(table: xr.Dataset, spec: FigureSpec) -> tuple[list[Series], list[str
 
 
 def points(table: xr.Dataset, spec: FigureSpec) -> Parts:
-    """Dots with intervals: a forest over few categories, sorted ranks over many."""
+    """Show dots with intervals: a forest over few categories, sorted ranks over many."""
     series, notes = _series(table, spec)
     dim = spec.x if spec.x in table.dims else ""
     numeric = bool(dim) and is_numeric(values_of(table, dim))
-    categories = [] if numeric else list(dict.fromkeys(str(v) for s in series for v in s.x))
+    categories = (
+        [] if numeric else list(dict.fromkeys(str(v) for s in series for v in s.x))
+    )
     if not numeric and len(categories) > MAX_FOREST and len(series) == 1:
         series = [_ranked(series[0], spec.y)]
         categories = [str(v) for v in series[0].x]
@@ -140,7 +152,11 @@ def points(table: xr.Dataset, spec: FigureSpec) -> Parts:
     layers: list[Layer] = []
     for s in series:
         columns = s.columns
-        offset = 0.0 if numeric or len(names) == 1 else _dodge(names.index(s.name), len(names))
+        offset = (
+            0.0
+            if numeric or len(names) == 1
+            else _dodge(names.index(s.name), len(names))
+        )
         at = s.x if numeric else [categories.index(str(v)) + offset for v in s.x]
         common = {"panel": panels.index(s.panel), "x": at}
         layers += _comparison(columns, spec, {**common, "mark": "ticks"})
@@ -174,7 +190,9 @@ def _ranked(series: Series, key: str) -> Series:
     return Series(series.name, series.panel, [series.x[i] for i in order], columns)
 
 
-def _comparison(columns: dict[str, np.ndarray], spec: FigureSpec, common: Parts) -> list[Layer]:
+def _comparison(
+    columns: dict[str, np.ndarray], spec: FigureSpec, common: Parts
+) -> list[Layer]:
     low, high = spec.band_low, spec.band_high
     if low is None or high is None or low not in columns or high not in columns:
         return []
@@ -186,7 +204,7 @@ def _comparison(columns: dict[str, np.ndarray], spec: FigureSpec, common: Parts)
 
 
 def lines(table: xr.Dataset, spec: FigureSpec) -> Parts:
-    """Lines with bands along a numeric axis; a bar marks where corrected p < 0.05."""
+    """Show lines with bands along a numeric axis; a bar marks where corrected p < 0.05."""
     series, notes = _series(table, spec)
     styles, panels = _styles(series, spec.group), _panels(series)
     layers: list[Layer] = []
@@ -196,7 +214,9 @@ def lines(table: xr.Dataset, spec: FigureSpec) -> Parts:
         style, interval = styles[s.name], _interval(s.columns, spec.y)
         layers += _comparison(s.columns, spec, {**common, "mark": "band"})
         if interval:
-            layers.append({"mark": "band", **common, **interval, "color": style["color"]})
+            layers.append(
+                {"mark": "band", **common, **interval, "color": style["color"]}
+            )
         values = plain(_value(s.columns, spec.y))
         layers.append({"mark": "line", **common, "y": values, **style})
         if "ceiling" in s.columns and np.isfinite(s.columns["ceiling"]).any():
@@ -210,10 +230,14 @@ def lines(table: xr.Dataset, spec: FigureSpec) -> Parts:
                            "color": style["color"]})  # fmt: skip
             notes.append(f"Bars below: {_p_name(s.columns)} < {ALPHA:g}.")
     _lower_bars(layers, spec.reference)
-    label = axis_label(table, spec.x, spec.x_label) if spec.x in table.dims else spec.x_label
+    label = (
+        axis_label(table, spec.x, spec.x_label)
+        if spec.x in table.dims
+        else spec.x_label
+    )
     return {
         "panels": panels, "layers": layers, "notes": list(dict.fromkeys(notes)),
-        "x": _axis(table, spec.x, label),
+        "x": axis_of(table, spec.x, label),
     }  # fmt: skip
 
 
@@ -232,7 +256,8 @@ def _lower_bars(layers: list[Layer], reference: float | None) -> None:
             layer["height"] = low - (layer["row"] + 1.2) * 0.045 * span
 
 
-def _axis(table: xr.Dataset, dim: str, label: str) -> Parts:
+def axis_of(table: xr.Dataset, dim: str, label: str) -> Parts:
+    """Return an axis: its label, and its categories where it is not numeric."""
     if dim not in table.dims or is_numeric(values_of(table, dim)):
         return {"label": label, "categories": [], "show": True}
     categories = [str(v) for v in labels_of(table, dim)]
@@ -240,7 +265,7 @@ def _axis(table: xr.Dataset, dim: str, label: str) -> Parts:
 
 
 def curve(table: xr.Dataset, spec: FigureSpec, data: xr.Dataset | None = None) -> Parts:
-    """A fitted curve with its band, and the data that it was fitted to as dots."""
+    """Show a fitted curve with its band, and the data that it was fitted to as dots."""
     drawn = lines(table, spec)
     drawn["layers"] = [layer for layer in drawn["layers"] if layer["mark"] != "bar"]
     drawn["notes"] = []
@@ -264,81 +289,14 @@ def _other_dim(table: xr.Dataset, group: str | None) -> str:
     return next(str(d) for d in table.dims if d != group)
 
 
-def heat_map(table: xr.Dataset, spec: FigureSpec) -> Parts:
-    """A map: diverging around its reference where asked or signed, else sequential."""
-    x, y, value = spec.x, spec.y, table[spec.color]
-    others = [str(d) for d in value.dims if d not in {x, y}]
-    stacked = value.stack(panel=others) if others else value.expand_dims("panel")  # noqa: PD013
-    grids = np.asarray(stacked.transpose("panel", y, x).values, dtype=float)
-    names = [""] if not others else [_panel_name(p) for p in stacked["panel"].values]
-    center = _center(grids, spec)
-    axes = {"x": labels_of(table, x), "y": labels_of(table, y)}
-    layers: list[Layer] = [
-        {"mark": "heat", "panel": i, **axes, "z": [plain(row) for row in grid],
-         **_scale(grids, center)}
-        for i, grid in enumerate(grids)
-    ]  # fmt: skip
-    stars, notes = _stars(table, spec, len(names)), []
-    if stars:
-        layers.append({**stars, **axes})
-        notes.append(f"Dots: corrected p < {ALPHA:g}.")
-    return {
-        "panels": names, "layers": layers, "notes": notes,
-        "x": _axis(table, x, axis_label(table, x, spec.x_label)),
-        "y": _axis(table, y, axis_label(table, y, spec.y_label)),
-        "color_label": spec.color_label or _quantity(value),
-    }  # fmt: skip
-
-
-def _stars(table: xr.Dataset, spec: FigureSpec, n_panels: int) -> Layer:
-    known = spec.color == "estimate" and "p_corrected" in table and n_panels == 1
-    if not known or table["p_corrected"].size > MAX_STARS:
-        return {}
-    p = np.asarray(table["p_corrected"].squeeze().transpose(spec.y, spec.x).values, dtype=float)
-    rows, columns = np.nonzero(p < ALPHA)
-    if not rows.size:
-        return {}
-    return {"mark": "stars", "panel": 0, "rows": rows.tolist(), "columns": columns.tolist(),
-            "color": INK}  # fmt: skip
-
-
-def _panel_name(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _quantity(value: xr.DataArray) -> str:
+def quantity_label(value: xr.DataArray) -> str:
+    """Return the name of a variable with its unit, "" if it has no name."""
     name, unit = str(value.attrs.get("long_name", "")), value.attrs.get("units")
     return f"{name} ({unit})" if unit else name
 
 
-def _center(grids: np.ndarray, spec: FigureSpec) -> float | None:
-    finite = grids[np.isfinite(grids)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    signed = low < 0 < high and min(-low, high) > SIGNED * max(-low, high)
-    if spec.diverging or signed:
-        return float(spec.reference or 0.0)
-    return None
-
-
-def _scale(grids: np.ndarray, center: float | None) -> Parts:
-    finite = grids[np.isfinite(grids)]
-    if center is None:
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        return {"colors": list(SEQUENTIAL), "limits": [low, high if high > low else low + 1.0]}
-    reach = float(np.abs(finite - center).max()) if finite.size else 1.0
-    reach = reach or 1.0
-    return {"colors": list(DIVERGING), "limits": [center - reach, center + reach]}
-
-
-def matrix(table: xr.Dataset, spec: FigureSpec) -> Parts:
-    """A square map over pairs of the same things: an RDM, or training time by test time."""
-    drawn = heat_map(table, spec)
-    drawn["square"] = True
-    return drawn
-
-
 def scatter(table: xr.Dataset, spec: FigureSpec) -> Parts:
-    """Points by two of the table's variables, colored by a coordinate such as the site."""
+    """Show points by two of the table's variables, colored by a coordinate such as the site."""
     x = np.asarray(table[spec.x].values, dtype=float).ravel()
     y = np.asarray(table[spec.y].values, dtype=float).ravel()
     dim = str(table[spec.x].dims[0]) if table[spec.x].dims else ""
@@ -346,7 +304,9 @@ def scatter(table: xr.Dataset, spec: FigureSpec) -> Parts:
     groups = _point_groups(table, spec.group, len(x))
     names = list(dict.fromkeys(groups))
     step = -(-len(x) // MAX_POINTS)
-    notes = [f"Every {step}th of {len(x):,} points is drawn; the table has all."] * (step > 1)
+    notes = [f"Every {step}th of {len(x):,} points is drawn; the table has all."] * (
+        step > 1
+    )
     layers: list[Layer] = []
     for i, name in enumerate(names):
         keep = np.flatnonzero(np.asarray(groups) == name)[::step]
@@ -356,11 +316,11 @@ def scatter(table: xr.Dataset, spec: FigureSpec) -> Parts:
             "symbol": SYMBOLS[i % len(SYMBOLS)], "dash": "solid", "opacity_color":
             wash(SERIES[i % len(SERIES)], 0.28) if keep.size > 200 else None,
         })  # fmt: skip
-    label = spec.x_label or _quantity(table[spec.x]) or spec.x
+    label = spec.x_label or quantity_label(table[spec.x]) or spec.x
     return {
         "panels": [""], "layers": layers, "notes": notes,
         "x": {"label": label, "categories": [], "show": True},
-        "y": {"label": spec.y_label or _quantity(table[spec.y]) or spec.y, "categories": [],
+        "y": {"label": spec.y_label or quantity_label(table[spec.y]) or spec.y, "categories": [],
               "show": True},
     }  # fmt: skip
 
@@ -369,12 +329,3 @@ def _point_groups(table: xr.Dataset, group: str | None, n: int) -> list[str]:
     if group and group in table.variables and table[group].size == n:
         return [str(v) for v in np.asarray(table[group].values).ravel()]
     return [""] * n
-
-
-KINDS = {
-    "points": points,
-    "line": lines,
-    "map": heat_map,
-    "matrix": matrix,
-    "scatter": scatter,
-}

@@ -28,8 +28,16 @@ SERIES = ("#2458c9", "#cf5a12", "#14523f", "#8e2a86", "#3f9fc6", "#5b616b")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 # Low to high of an ordered factor (block probability, coherence): blue over gray to rust.
-ORDERED = ("#1a4f9b", "#5f8fd0", "#767d87", "#d98545", "#a8400c")
-DIVERGING = ("#1b4f9c", "#6d9bd1", "#c9d8e8", "#f4f2ed", "#f0d3bf", "#d9854d", "#9c3a08")
+ORDERED = ("#1a4f9b", "#5f8fd0", "#767d87", "#cf7a35", "#a8400c")
+DIVERGING = (
+    "#1b4f9c",
+    "#6d9bd1",
+    "#c9d8e8",
+    "#f4f2ed",
+    "#f0d3bf",
+    "#d9854d",
+    "#9c3a08",
+)
 SEQUENTIAL = ("#f4f2ed", "#c5d3e4", "#8fb0d4", "#5585b8", "#2a5a94", "#10305c")
 
 _DARK_PAPER = "#1a1e25"
@@ -56,8 +64,8 @@ def wash(color: str, opacity: float = _WASHES[0]) -> str:
 
 def ordered_colors(n: int) -> tuple[str, ...]:
     """Return `n` colors (at most five distinct) for the levels of an ordered factor."""
-    picks = {1: [2], 2: [0, 4], 3: [0, 2, 4], 4: [0, 1, 3, 4]}
-    return tuple(ORDERED[i] for i in picks.get(n, [j * 4 // (n - 1) for j in range(n)]))
+    picks = {1: [2], 4: [0, 1, 3, 4]}.get(n) or [j * 4 // (n - 1) for j in range(n)]
+    return tuple(ORDERED[i] for i in picks)
 
 
 def theme_map() -> dict[str, str]:

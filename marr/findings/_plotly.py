@@ -59,7 +59,9 @@ def _band(layer: Spec, _: Spec) -> list[Spec]:
     for run in _runs(layer):
         there, back = run, run[::-1]
         x += [layer["x"][i] for i in there] + [layer["x"][i] for i in back] + [None]
-        y += [layer["low"][i] for i in there] + [layer["high"][i] for i in back] + [None]
+        y += (
+            [layer["low"][i] for i in there] + [layer["high"][i] for i in back] + [None]
+        )
     comparison = layer["color"] == MUTED
     return [{
         "type": "scatter", "mode": "lines", "x": x, "y": y, "fill": "toself",
@@ -77,7 +79,7 @@ def _line(layer: Spec, _: Spec) -> list[Spec]:
 
 
 def _bar(layer: Spec, _: Spec) -> list[Spec]:
-    """A strip below the data, where corrected p is small; its height is set by the row."""
+    """Mark with a strip below the data where corrected p is small."""
     x = [at if on else None for at, on in zip(layer["x"], layer["on"], strict=True)]
     y = [layer["height"]] * len(x)
     return [{
@@ -122,7 +124,7 @@ def _dots(layer: Spec, spec: Spec) -> list[Spec]:
 
 
 def _ticks(layer: Spec, spec: Spec) -> list[Spec]:
-    """Short gray spans beside the dots: what the dots are compared with."""
+    """Draw short gray spans beside the dots: what the dots are compared with."""
     along: list[Any] = []
     value: list[Any] = []
     for at, low, high in zip(layer["x"], layer["low"], layer["high"], strict=True):
@@ -142,14 +144,18 @@ def _heat(layer: Spec, spec: Spec) -> list[Spec]:
     return [{
         "type": "heatmap", "x": _places(layer["x"]), "y": _places(layer["y"]), "z": layer["z"],
         "colorscale": stops, "zmin": low, "zmax": high, "showscale": layer["panel"] == 0,
-        "colorbar": {"title": {"text": spec["color_label"], "side": "right"}, "thickness": 12,
-                     "outlinewidth": 0, "len": 0.9},
+        "colorbar": {"title": {"text": _capital(spec["color_label"]), "side": "right"},
+                     "orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 0.8,
+                     "x": 0, "xanchor": "left", "yref": "container", "y": 0.01,
+                     "yanchor": "bottom"},
         "hovertemplate": "%{x}, %{y}: %{z:.4g}<extra></extra>", "xgap": 0, "ygap": 0,
     }]  # fmt: skip
 
 
 def _places(labels: list[Any]) -> list[Any]:
-    return list(range(len(labels))) if any(isinstance(v, str) for v in labels) else labels
+    return (
+        list(range(len(labels))) if any(isinstance(v, str) for v in labels) else labels
+    )
 
 
 def _stars(layer: Spec, _: Spec) -> list[Spec]:
@@ -157,7 +163,8 @@ def _stars(layer: Spec, _: Spec) -> list[Spec]:
     return [{
         "type": "scatter", "mode": "markers", "hoverinfo": "skip",
         "x": [x[i] for i in layer["columns"]], "y": [y[i] for i in layer["rows"]],
-        "marker": {"color": layer["color"], "size": 3, "symbol": "circle"},
+        "marker": {"color": PAPER, "size": 4.5, "symbol": "circle",
+                   "line": {"color": layer["color"], "width": 1.2}},
     }]  # fmt: skip
 
 
@@ -183,7 +190,8 @@ def layout_for(spec: Spec, *, narrow: bool = False) -> Spec:
         "paper_bgcolor": PAPER, "plot_bgcolor": PAPER, "hovermode": "closest",
         "margin": {"l": 8, "r": 12, "t": 26 if n > 1 else 10, "b": 8},
         "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom",
-                   "x": 0, "xanchor": "left"},
+                   "x": 0, "xanchor": "left", "title": {"text": _legend_title(spec),
+                                                 "font": {"size": 13}}},
         "shapes": [], "annotations": [], "uirevision": "keep",
     }  # fmt: skip
     for i, title in enumerate(spec["panels"]):
@@ -194,13 +202,23 @@ def layout_for(spec: Spec, *, narrow: bool = False) -> Spec:
     return layout
 
 
+def _legend_title(spec: Spec) -> str:
+    return f"{spec['legend_title']}:" if spec["legend"] and spec["legend_title"] else ""
+
+
 def _height(spec: Spec, rows: int) -> int:
     if spec["forest"]:
-        one = 110 + FOREST_ROW * len(spec["y" if "rows" in spec else "x"]["categories"])
+        groups = len(
+            {layer["name"] for layer in spec["layers"] if layer["mark"] == "dots"}
+        )
+        row = FOREST_ROW if groups < 3 else 14 * groups
+        one = 84 + row * len(spec["x"]["categories"])
+    elif spec["kind"] == "map" and spec["y"]["categories"]:
+        one = min(HEIGHT, 140 + 44 * len(spec["y"]["categories"]))
     else:
         one = HEIGHT if rows == 1 else PANEL_HEIGHT
     if spec["square"]:
-        one += 60
+        one += 90
     return int(one * rows + (24 if spec["legend"] else 0))
 
 
@@ -217,7 +235,8 @@ def _place(layout: Spec, spec: Spec, i: int, grid: tuple[int, int, int]) -> None
     left, top = column * (width + gap_x), 1 - row * (high + gap_y)
     x, y = _axis(spec["x"]), _axis(spec["y"])
     if spec["forest"]:
-        x, y = y, {**x, "autorange": "reversed"}
+        reverse = [len(spec["x"]["categories"]) - 0.4, -0.6]
+        x, y = {**y, **_value_range(spec)}, {**x, "range": reverse}
     x |= {"domain": [left, left + width], "anchor": f"y{_suffix(i)}"}
     y |= {"domain": [max(top - high, 0.0), min(top, 1.0)], "anchor": f"x{_suffix(i)}"}
     if i:
@@ -228,27 +247,59 @@ def _place(layout: Spec, spec: Spec, i: int, grid: tuple[int, int, int]) -> None
     if i + columns < n:
         x["title"] = {"text": ""}
     if spec["square"]:
-        y |= {"scaleanchor": f"x{_suffix(i)}", "constrain": "domain", "autorange": "reversed"}
-        x["constrain"] = "domain"
+        y |= {
+            "scaleanchor": f"x{_suffix(i)}",
+            "constrain": "domain",
+            "autorange": "reversed",
+        }
+        x |= {"constrain": "domain", "constraintoward": "left"}
     layout[f"xaxis{_suffix(i)}"], layout[f"yaxis{_suffix(i)}"] = x, y
+
+
+def _value_range(spec: Spec) -> Spec:
+    """Return the range of a forest's value axis, with the reference well inside."""
+    known = [
+        v for layer in spec["layers"] for key in ("y", "low", "high") for v in layer.get(key, [])
+        if v is not None
+    ] + [reference["value"] for reference in spec["references"]]  # fmt: skip
+    if not known:
+        return {}
+    pad = 0.05 * ((max(known) - min(known)) or 1.0)
+    return {"range": [min(known) - pad, max(known) + pad]}
 
 
 def _axis(axis: Spec) -> Spec:
     made: Spec = {
-        "title": {"text": axis["label"], "standoff": 10}, "automargin": True, "showgrid": False,
+        "title": {"text": _capital(axis["label"]), "standoff": 10}, "automargin": True, "showgrid": False,
         "zeroline": False, "showline": True, "linecolor": MUTED, "ticks": "outside",
         "tickcolor": MUTED, "ticklen": 4,
     }  # fmt: skip
     if axis["categories"]:
         n = len(axis["categories"])
-        made |= {"tickvals": list(range(n)), "ticktext": axis["categories"], "range": [-0.6, n - 0.4]}
+        made |= {
+            "tickvals": list(range(n)),
+            "ticktext": axis["categories"],
+            "range": [-0.6, n - 0.4],
+        }
         if not axis["show"]:
             made |= {"showticklabels": False, "ticks": "", "tickvals": []}
     return made
 
 
+def _capital(text: str) -> str:
+    """Return an axis title with a capital, but leave symbols such as ρ and d′ alone."""
+    return (
+        text[0].upper() + text[1:]
+        if text[:2].isascii() and text[:2].isalpha()
+        else text
+    )
+
+
 def _panel_title(layout: Spec, i: int, title: str) -> Spec:
-    x, y = layout[f"xaxis{_suffix(i)}"]["domain"], layout[f"yaxis{_suffix(i)}"]["domain"]
+    x, y = (
+        layout[f"xaxis{_suffix(i)}"]["domain"],
+        layout[f"yaxis{_suffix(i)}"]["domain"],
+    )
     return {
         "text": title, "showarrow": False, "xref": "paper", "yref": "paper", "x": x[0],
         "y": y[1], "xanchor": "left", "yanchor": "bottom", "font": {"size": 13},

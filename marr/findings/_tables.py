@@ -39,7 +39,8 @@ class Series:
 def is_numeric(values: np.ndarray) -> bool:
     """Say whether coordinate values can be placed on a numeric axis."""
     return bool(
-        np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.datetime64)
+        np.issubdtype(values.dtype, np.number)
+        or np.issubdtype(values.dtype, np.datetime64)
     )
 
 
