@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from marr.report._linkmap import MAX_NODES, Edge, Node, draw_map
@@ -30,16 +31,13 @@ def test_boxes_do_not_overlap():
     assert len(set(places)) == 30
     for x in {p[0] for p in places}:
         ys = sorted(float(b) for a, b in places if a == x)
-        assert all(b - a >= 46 for a, b in zip(ys, ys[1:], strict=False))
+        assert all(b - a >= 46 for a, b in itertools.pairwise(ys))
 
 
 def test_partners_stand_side_by_side():
     # the last representation is linked with the first implementation
     svg = str(draw_map(nodes(12), [Edge("l", 1, 10, 2, "yes", "w")]))
-    at = {
-        a: y
-        for a, y in re.findall(r'href="#(n\d+)".*?<rect x="[\d.]+" y="([\d.]+)"', svg)
-    }
+    at = dict(re.findall(r'href="#(n\d+)".*?<rect x="[\d.]+" y="([\d.]+)"', svg))
     assert at["n10"] == at["n2"]
 
 

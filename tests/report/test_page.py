@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -78,7 +79,7 @@ def test_headings_go_down_one_step_at_a_time(page):
     heads = read(page).heads
     assert heads[0] == 1
     assert heads.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(heads, heads[1:], strict=False))
+    assert all(b - a <= 1 for a, b in itertools.pairwise(heads))
 
 
 def test_nothing_points_outside_but_references(page):
@@ -86,7 +87,7 @@ def test_nothing_points_outside_but_references(page):
         r'<script type="(text/plain|application/json)".*?</script>',
         "",
         page,
-        flags=re.S,
+        flags=re.DOTALL,
     )
     outside = re.findall(r'(?:src|href|url\()[=("\s]*(https?:[^"\s)]+)', page)
     assert all(url.startswith("https://doi.org/") for url in outside)

@@ -117,7 +117,7 @@ def test_untested_names_the_call_that_would_test(samples):
     report = Report("T").add(samples.decoding(), samples.ablation())
     (item,) = report.untested()
     assert (item["kind"], item["along"], item["n_shared"]) == ("used", "unit", 24)
-    exec(item["call"])
+    eval(item["call"])
     assert len(report.links) == 1
     assert report.untested() == []
 
