@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marr._analysis import Draft, analysis
-from marr.implementation._contrast import contrast_draft
+from marr.errors import check_option
+from marr.implementation._contrast import ASSIGNMENTS, contrast_draft
 from marr.implementation._effects import (
     Dependence,
     Losses,
@@ -166,6 +167,8 @@ def ablate(
         n_permutations=n_permutations,
         margin=margin,
     )
+    if assignment is not None:
+        check_option("assignment", assignment, ASSIGNMENTS)
     if is_contrast(system, over, target):
         return contrast_draft(
             system,

@@ -54,25 +54,26 @@ def ablation_methods(
             "again."
         )
     loss = (
-        f"Loss is {wording.measure} intact minus ablated (positive: needed), "
+        f"Loss is {wording.measure} intact minus ablated (positive: {wording.positive}), "
         f"averaged over trials, with percentile bootstrap intervals ({N_RESAMPLES} "
         f"resamples of {dependent.noun}) and two-sided sign-flip p-values over "
         f"{dependent.noun} ({n_permutations} flips), corrected over {wording.noun} by the "
         "maximum t."
     )
+    counts = "a need" if wording.evidence == "causal" else "dependence"
     if wording.margin is not None:
         judged = (
-            f"A loss counts as a need beyond a stated margin of {wording.margin:g}."
+            f"A loss counts as {counts} beyond a stated margin of {wording.margin:g}."
         )
     elif random.n_run:
         judged = (
-            f"A loss counts as a need beyond the 95 % quantile of {random.kind} of equal "
-            f"size ({random.n_run} in all)."
+            f"A loss counts as {counts} beyond the 95 % quantile of {random.kind} of "
+            f"equal size ({random.n_run} in all)."
         )
     else:
         judged = "No matched random sets were available."
     more = (
-        " Joint lesions: ranked on one half of the trials, evaluated on the other."
+        " Joint ablations: ranked on one half of the trials, evaluated on the other."
         if joint
         else ""
     )
@@ -125,7 +126,7 @@ def readout_notes(
             f"The intact readout is not above chance ({np.nanmean(intact):.3g}, chance "
             f"{fitted.chance:.3g})."
         )
-        advice = "A lesion of a readout that reads nothing says nothing."
+        advice = "Ablating what a readout reads says nothing if it reads nothing."
         notes.append(Note("readout_at_chance", text, advice))
     return notes
 

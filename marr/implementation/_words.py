@@ -57,6 +57,11 @@ class Wording:
             return f"for its {self.measure}"
         return f"({self.measure})"
 
+    @property
+    def positive(self) -> str:
+        """What a loss above 0 means, in words of the grade."""
+        return "needed" if self.evidence == "causal" else "the readout depends on it"
+
     def question(self) -> str:
         """Return the question that the call answers."""
         singular = self.axis.replace("_", " ")
@@ -68,20 +73,23 @@ class Wording:
     def summary(self, data: xr.Dataset) -> str:
         """Return the answer in two sentences, verdict first."""
         mean = np.asarray(data["estimate"].values, dtype=float)
-        best = int(np.nanargmax(mean))
+        needed = data["needed"].values > 0.5
+        n, n_needed = mean.size, int(needed.sum())
+        best = int(np.nanargmax(np.where(needed, mean, np.nan) if n_needed else mean))
         row = data.isel({self.axis: best})
         label = str(data[self.axis].values[best])
-        n, n_needed = mean.size, int((data["needed"].values > 0.5).sum())
         does = verb(self.evidence, "depends")
         if n_needed:
             head = f"The system {does} {n_needed} of {n} {self.noun} {self._purpose}"
+            which = "largest of these losses" if n_needed > 1 else "loss"
         else:
             head = (
                 f"It is not shown that the system {does} any single one of "
                 f"{n} {self.noun} {self._purpose}"
             )
+            which = "largest loss"
         worst = (
-            f": the largest loss is {_number(mean[best])} {self.units} "
+            f": the {which} is {_number(mean[best])} {self.units} "
             f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}] ({label}), "
             f"from {_number(data['intact'])} intact"
         )
@@ -179,14 +187,19 @@ def _trial_notes(data: xr.Dataset, dependent: Dependence) -> list[Note]:
 
 
 def _redundancy_note(found: Redundancy, wording: Wording) -> Note:
+    quiet = (
+        "that are not needed one by one"
+        if wording.evidence == "causal"
+        else "on which the readout does not depend one by one"
+    )
     text = (
-        f"{found.n_members} of the {found.n_quiet} {wording.noun} that are not needed one "
-        f"by one cost {_number(found.joint)} {wording.units} "
+        f"{found.n_members} of the {found.n_quiet} {wording.noun} {quiet} cost "
+        f"{_number(found.joint)} {wording.units} "
         f"[{_number(found.low)}, {_number(found.high)}] together; alone they add up to "
         f"{_number(found.singles)}."
     )
     advice = (
-        "Single lesions miss redundancy: read the joint lesions (finding.tables['joint']) "
+        "Single ablations miss redundancy: read the joint ones (finding.tables['joint']) "
         f"before calling {wording.noun} irrelevant."
     )
     return Note("redundancy", " ".join(text.split()), advice)
@@ -205,7 +218,7 @@ def ablation_figures(
             table="ranked",
             x=wording.axis,
             caption=f"Loss of {wording.measure} under ablation, ranked, with 95 % "
-            f"intervals; above 0 means needed.{band}",
+            f"intervals; above 0 means {wording.positive}.{band}",
             x_label=f"{wording.axis.replace('_', ' ')} (ranked)",
             y_label=label,
             reference=0.0,
@@ -222,13 +235,13 @@ def ablation_figures(
                 table="joint",
                 x="dose",
                 group="set",
-                caption=f"Joint lesions: {wording.noun} ranked on one half of the trials, "
+                caption=f"Joint ablations: {wording.noun} ranked on one half of the trials, "
                 "ablated together, losses on the other half.",
                 x_label=f"{wording.noun} ablated together",
                 y_label=label,
                 reference=0.0,
                 reference_label="no loss",
-                description=f"Dose curves of joint lesions: {what} by their number.",
+                description=f"Dose curves of joint ablations: {what} by their number.",
             )
         )
     return tuple(figures)
