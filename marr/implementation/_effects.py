@@ -119,9 +119,20 @@ def losses_of(
     """Return the losses of each measure under the ablation of each member."""
     found = engine.measure(members, label=label)
     return [
-        Losses(one.sign * (before - after), found.inert, before)
+        Losses(
+            _without_rounding(one.sign * (before - after), before), found.inert, before
+        )
         for one, before, after in zip(fitted, intact, found.values, strict=True)
     ]
+
+
+def _without_rounding(
+    losses: NDArray[np.float64], intact: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Set to 0 what is rounding: a t statistic would blow it up."""
+    scale = float(np.nanmax(np.abs(intact), initial=0.0))
+    losses[np.abs(losses) <= 1e-12 * scale] = 0.0
+    return losses
 
 
 def random_losses(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -46,7 +47,7 @@ class Engine(Protocol):
         """Return one row of values a member."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Running:
     """Perturb the system itself, one member at a time, and measure it."""
 
@@ -56,15 +57,19 @@ class Running:
     seed: int
     n_jobs: int = 1
 
+    @cached_property
+    def _intact(self) -> list[NDArray[np.float64]]:
+        return [one(self.system) for one in self.fitted]
+
     def measure(self, members: Sequence[Member], *, label: str) -> Values:
         """Return values of the perturbed systems."""
         from joblib import Parallel, delayed
         from tqdm import tqdm
 
-        n_trials = len(self.system.trial_index)
-        values = [np.empty((len(members), n_trials)) for _ in self.fitted]
+        shape = (len(members), len(self.system.trial_index))
+        values = [np.empty(shape) for _ in self._intact]
         inert = np.zeros(len(members), dtype=bool)
-        progress = tqdm(members, desc=label, delay=2.0, leave=False, dynamic_ncols=True)
+        progress = tqdm(members, desc=label, delay=2, leave=False, disable=None)
         if self.n_jobs == 1 or len(members) < 2:
             rows = [self._one(member) for member in progress]
         else:
@@ -82,13 +87,18 @@ class Running:
         measured: list[Any] = [None] * len(self.fitted)
         for i in self._order:
             measured[i] = self.fitted[i](perturbed)
-        return measured, _is_inert(self.system, perturbed, member)
+        changed = any(map(_differ, measured, self._intact))  # then it was not inert
+        return measured, not changed and _is_inert(self.system, perturbed, member)
 
     @property
     def _order(self) -> list[int]:
         """Order of measuring: a run that reads activity gives behavior as well."""
         kinds = [one.measure.kind == "behavior" for one in self.fitted]
         return sorted(range(len(kinds)), key=kinds.__getitem__)
+
+
+def _differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return not np.array_equal(a, b, equal_nan=True)
 
 
 def _is_inert(system: System, perturbed: System, member: Member) -> bool:

@@ -74,7 +74,7 @@ def remove_subspaces(
     folds: Int[ndarray, " rows"],
     moments: Moments,
     readouts: Readouts,
-    bases: Sequence[Float[ndarray, "units k"]],
+    bases: Sequence[Float[ndarray, "units _"]],
     score: ScoreRows,
 ) -> Float[ndarray, "sets rows"]:
     """Score each row after refitting without each subspace of standardized activity.

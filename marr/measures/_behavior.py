@@ -169,6 +169,8 @@ def column(
 
 def as_numbers(values: pd.Series, name: str) -> Values:
     """Return a column as floats, NaN where missing, or raise with what it holds."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        return values.to_numpy(dtype=np.float64)
     numeric: Any = pd.to_numeric(values, errors="coerce")
     if (numeric.isna() & values.notna()).any():
         msg = (

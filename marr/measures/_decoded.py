@@ -70,6 +70,8 @@ class Decoded(Measure):
         if timed:
             _check_times(x, truth, str(self.target))
         kind = target_kind(truth, self.target_kind, argument=f"target {self.target!r}")
+        if self.score is not None:
+            check_option("score", self.score, KIND_SCORES[kind])
         learn = (
             np.ones(len(used.trial_index), bool) if train is None else train[defined]
         )
@@ -308,9 +310,10 @@ def decoded(
         msg = f"penalty must be positive numbers; got {penalty!r}."
         raise OptionError(msg)
     better = SCORES[score].better if score else "higher"
+    how = f" ({score})" if score else ""
     place = "" if names is None else f" from {', '.join(names)}"
     return Decoded(
-        name=f"readout of {target}{place}" + (f" where {where}" if where else ""),
+        name=f"readout of {target}{how}{place}" + (f" where {where}" if where else ""),
         kind="readout",
         better=better,
         units=SCORES[score].unit if score else "",
