@@ -81,10 +81,7 @@ def compare_rdms(
     started = time.perf_counter()
     check_option("comparator", comparator, NAMES)
     check_option("null", null, NULLS)
-    for argument, value in (("n_permutations", n_permutations), ("n_resamples", n_resamples)):
-        if int(value) != value or value < 1:
-            msg = f"{argument} must be a whole number of at least 1; got {value!r}."
-            raise OptionError(msg)
+    _check_counts(n_permutations=n_permutations, n_resamples=n_resamples)
     job = prepare_comparison(
         match_conditions(a, b), control=control, comparator=comparator, null=null,
         n_permutations=n_permutations, n_resamples=n_resamples, seed=seed,
@@ -120,6 +117,13 @@ def compare_rdms(
         ),
         trial_hashes=np.concatenate([a.trial_hashes, b.trial_hashes]),
     )
+
+
+def _check_counts(**counts: int) -> None:
+    for argument, value in counts.items():
+        if int(value) != value or value < 1:
+            msg = f"{argument} must be a whole number of at least 1; got {value!r}."
+            raise OptionError(msg)
 
 
 def _control_name(control: Any) -> str:

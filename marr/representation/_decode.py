@@ -11,6 +11,7 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, check_option
 from marr.representation._decode_text import (
     decode_figures,
+    gate_notes,
     map_notes,
     methods_text,
     question_text,
@@ -148,7 +149,7 @@ def decode(
         tables=tables,
         figures=decode_figures(job.target, job.layout, square=cross_temporal),
         notes=[
-            *job.plan.notes, *job.layout.notes,
+            *gate_notes(system), *job.plan.notes, *job.layout.notes,
             *map_notes(estimate, job.target, tables.get("baseline")), *notes,
         ],
         citations=_citations(job, correction, cross_temporal=cross_temporal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +81,8 @@ def prepare(
     what = resolve_target(system, target, kind=kind)
     layout = build_layout(system, what, sites=sites, over=over)
     design = _design(system, control, layout)
+    targets_too = design is not None and what.kind != "categorical"
+    what = replace(what, residual=targets_too)
     plan = make_plan(
         system, what, n_folds=n_folds, null=null, n_permutations=n_permutations,
         controlled=design is not None, seed=seed,
@@ -92,7 +94,7 @@ def prepare(
     settings = Settings(
         what.kind,
         PENALTIES if penalty is None else (float(penalty),),
-        targets_too=design is not None and what.kind != "categorical",
+        targets_too=targets_too,
         device=device,
     )
     return Job(
@@ -155,17 +157,15 @@ def _baseline(job: Job) -> xr.Dataset | None:
         features["nuisances"] = _rows(job.design, job.layout)
     if not features:
         return None
-    settings = Settings(
-        job.target.kind, job.settings.penalties, targets_too=False,
-        device=job.settings.device,
-    )
+    settings = replace(job.settings, targets_too=False)
+    constant = replace(job.target, residual=False).chance
     folds = job.plan.folds[job.layout.row_trial]
     scores = [
         float(run_cell(x, job.layout, job.draws, folds, None, settings).score[0, 0])
         for x in features.values()
     ]
     table = xr.Dataset(
-        {"estimate": ("baseline", [job.target.chance, *scores])},
+        {"estimate": ("baseline", [constant, *scores])},
         coords={"baseline": ["constant", *features]},
     )
     table["estimate"].attrs.update(score_attrs(job.target))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import binom
 
 from marr.findings import FigureSpec, Note, verb
+from marr.stats import binomial_interval
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from marr.representation._decode_job import Job
     from marr.representation._layout import Layout
     from marr.representation._targets import Target
+    from marr.systems import System
 
-__all__ = ["decode_figures", "map_notes", "methods_text", "question_text", "score_attrs", "summarize"]
+__all__ = ["decode_figures", "gate_notes", "map_notes", "methods_text", "question_text", "score_attrs", "summarize"]
 
 SCORE_NAMES = {
     "categorical": "balanced accuracy",
@@ -164,37 +166,7 @@ def decode_figures(target: Target, layout: Layout, *, square: bool) -> list[Figu
         "reference": target.chance,
         "reference_label": "chance",
     }
-    figures = []
-    if layout.times is not None:
-        figures.append(
-            FigureSpec(
-                "line", x="time", group="site" if layout.by_site else None,
-                caption=f"{label.capitalize()} of {target.name} over time, 95 % interval.",
-                x_label=time, y_label=label,
-                description=f"Lines of {label} of {target.name} against time, one a site.",
-                **shared,
-            )
-        )
-        if layout.by_site and len(layout.cells) > 1:
-            figures.append(
-                FigureSpec(
-                    "map", x="time", y="site", diverging=True, color_label=label,
-                    caption=f"{label.capitalize()} of {target.name} by site and time.",
-                    x_label=time, y_label="site",
-                    description=f"Heat map of {label} by site and time.",
-                    **shared,
-                )
-            )
-    else:
-        figures.append(
-            FigureSpec(
-                "points", x="site" if layout.by_site else "",
-                caption=f"{label.capitalize()} of {target.name}, 95 % interval.",
-                x_label="site", y_label=label,
-                description=f"Dots with intervals: {label} of {target.name} by site.",
-                **shared,
-            )
-        )
+    figures = _map_figures(target, layout, label, time, shared)
     if square:
         figures.append(
             FigureSpec(
@@ -217,13 +189,63 @@ def decode_figures(target: Target, layout: Layout, *, square: bool) -> list[Figu
     return figures
 
 
+def _map_figures(
+    target: Target, layout: Layout, label: str, time: str, shared: dict[str, Any]
+) -> list[FigureSpec]:
+    """Return figures of the estimate: lines over time and a map, or points by site."""
+    name = f"{label[0].upper()}{label[1:]} of {target.name}"
+    site = "site" if layout.by_site else None
+    if layout.times is None:
+        return [
+            FigureSpec(
+                "points", x=site or "", caption=f"{name}, 95 % interval.",
+                x_label="site", y_label=label,
+                description=f"Dots with intervals: {label} of {target.name} by site.",
+                **shared,
+            )
+        ]
+    lines = FigureSpec(
+        "line", x="time", group=site, caption=f"{name} over time, 95 % interval.",
+        x_label=time, y_label=label,
+        description=f"Lines of {label} of {target.name} against time, one a site.",
+        **shared,
+    )
+    if not layout.by_site or len(layout.cells) < 2:
+        return [lines]
+    heat = FigureSpec(
+        "map", x="time", y="site", diverging=True, color_label=label,
+        caption=f"{name} by site and time.", x_label=time, y_label="site",
+        description=f"Heat map of {label} by site and time.", **shared,
+    )
+    return [lines, heat]
+
+
+def gate_notes(system: System) -> list[Note]:
+    """Say so if the behavior is at chance: a code of a failing system explains little."""
+    table = system.trials
+    if "correct" not in table or table["correct"].isna().all():
+        return []
+    correct = table["correct"].dropna().astype(float)
+    n_choices = table["choice"].nunique() if "choice" in table else 2
+    chance = 1.0 / max(n_choices, 2)
+    low = float(binomial_interval(correct.sum(), len(correct)).low)
+    if low > chance:
+        return []
+    text = (
+        f"{system.name} is right on {correct.mean():.2f} of its trials, not clearly above "
+        f"chance ({chance:.2g})."
+    )
+    advice = "What a failing system encodes says little about how the task is solved."
+    return [Note("gate", text, advice)]
+
+
 def map_notes(
     estimate: xr.Dataset, target: Target, baseline: xr.Dataset | None
 ) -> list[Note]:
     """Return what a reader must know about the scores."""
     notes = []
     values, high = estimate["estimate"].values, estimate["ci_high"].values
-    below = int((high < target.chance).sum()) if target.kind != "continuous" else 0
+    below = int((high < target.chance).sum()) if target.kind == "categorical" else 0
     if below > binom.ppf(0.975, values.size, 0.025):  # more than luck has it
         text = f"{below} of {values.size} scores are below chance ({target.chance:.2g})."
         advice = (

@@ -89,27 +89,7 @@ def pairwise_correlations(
             "shifts and resamples; at least 20 bins and 3 trials are needed."
         )
         raise StatisticsError(msg)
-    rng = np.random.default_rng(seed)
-    shifts = rng.integers(least, n_rows - least + 1, size=(n_null, x.shape[1]))
-    observed, null = pair_correlations(x), shifted_correlations(x, shifts)
-    weights = bootstrap_weights(n_trials, n_resamples=N_RESAMPLES, seed=seed)
-    drawn = resampled_correlations(x, trial, weights)
-    low, high = percentile_interval(drawn, n_units=n_trials)
-    columns = {
-        "estimate": observed, "ci_low": low, "ci_high": high,
-        "p_value": permutation_p(observed, null, tail="two"),
-        "p_corrected": max_statistic(observed, null, tail="two"),
-        "null_mean": null.mean(axis=0),
-    }
-    coords = _pair_coords(units)
-    estimate = xr.Dataset({k: ("pair", v) for k, v in columns.items()}, coords=coords)
-    estimate["estimate"].attrs.update(
-        long_name="correlation of the pair", units="", chance=0.0, null=0.0,
-        better="higher",
-    )
-    draws = xr.Dataset(
-        {"null": (("draw", "pair"), null)}, coords={"draw": np.arange(n_null), **coords}
-    )
+    estimate, draws = _correlations(x, trial, units, (n_null, least), seed)
     notes = []
     if n_constant:
         text = f"{n_constant} constant units of {site} were left out."
@@ -137,6 +117,41 @@ def pairwise_correlations(
         ],
         notes=notes,
     )
+
+
+def _correlations(
+    x: npt.NDArray[np.float64],
+    trial: npt.NDArray[np.intp],
+    units: list[str],
+    shift: tuple[int, int],
+    seed: int,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the estimate and the null draws over pairs; `shift` is (draws, least lag)."""
+    n_null, least = shift
+    n_trials = int(trial.max()) + 1
+    rng = np.random.default_rng(seed)
+    shifts = rng.integers(least, len(x) - least + 1, size=(n_null, x.shape[1]))
+    observed, null = pair_correlations(x), shifted_correlations(x, shifts)
+    weights = bootstrap_weights(n_trials, n_resamples=N_RESAMPLES, seed=seed)
+    drawn = resampled_correlations(x, trial, weights)
+    low, high = percentile_interval(drawn, n_units=n_trials)
+    columns = {
+        "estimate": observed, "ci_low": low, "ci_high": high,
+        "p_value": permutation_p(observed, null, tail="two"),
+        "p_corrected": max_statistic(observed, null, tail="two"),
+        "null_mean": null.mean(axis=0),
+    }
+    coords = _pair_coords(units)
+    estimate = xr.Dataset({k: ("pair", v) for k, v in columns.items()}, coords=coords)
+    attrs = {"long_name": "correlation of the pair", "units": "", "better": "higher"}
+    estimate["estimate"].attrs.update(**attrs, chance=0.0)
+    draws = xr.Dataset(
+        {"estimate": (("draw", "pair"), null)},
+        coords={"draw": np.arange(n_null), **coords},
+        attrs={"reduction": "none; correlations after each unit was shifted by its own lag"},
+    )
+    draws["estimate"].attrs.update(attrs)
+    return estimate, draws
 
 
 def _rows(

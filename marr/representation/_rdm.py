@@ -126,12 +126,14 @@ def rdm(
         )
         raise StatisticsError(msg)
     window = None if isinstance(time, str) else (float(time[0]), float(time[1]))
-    found = []
-    for name in names:
-        rows = site_rows(system, name, conditions, window)
-        found.append(
-            site_rdm(rows, conditions, plan, system.halves, distance, seed=seed)
+    halves = system.halves
+    found = [
+        site_rdm(
+            site_rows(system, name, conditions, window), conditions, plan, halves,
+            distance, seed=seed,
         )
+        for name in names
+    ]
     estimate = labelled(found, names, conditions)
     estimate["estimate"].attrs.update(
         long_name=f"dissimilarity of {on} ({distance})", units=_units(distance),
@@ -265,20 +267,24 @@ def _notes(
     if plan is None:
         text = "Some conditions have a single trial: no interval, test or reliability."
         notes.append(Note("unrepeated", text, "Repeat conditions, or use coarser ones."))
-    n = len(conditions.labels)
-    rows, columns = np.triu_indices(n, k=1)
-    for site, one in zip(sites, found, strict=True):
-        values = one.columns["estimate"][rows, columns]
-        missing = int(np.isnan(values).sum())
-        if missing:
-            text = f"{missing} of {len(values)} pairs of {site} have no distance."
-            advice = "They share fewer than two folds, or a mean has no length."
-            notes.append(Note("missing_pairs", text, advice))
-        if one.n_constant:
-            text = f"{one.n_constant} constant units of {site} were left out."
-            notes.append(Note("constant_units", text))
-        if plan is not None and not one.reliability > 0.3:
-            text = f"Reliability of the distances of {site} is {one.reliability:.2f}."
-            advice = "Comparisons with other matrices can hardly succeed; more trials help."
-            notes.append(Note("unreliable", text, advice))
+    rows, columns = np.triu_indices(len(conditions.labels), k=1)
+    named = list(zip(sites, found, strict=True))
+    missing = {s: np.isnan(f.columns["estimate"][rows, columns]).sum() for s, f in named}
+    constant = {s: f.n_constant for s, f in named}
+    if any(missing.values()):
+        text = f"Some of the {len(rows)} pairs have no distance: {_counted(missing)}."
+        advice = "They share fewer than two folds, or a mean has no length."
+        notes.append(Note("missing_pairs", text, advice))
+    if any(constant.values()):
+        text = f"Constant units were left out: {_counted(constant)}."
+        notes.append(Note("constant_units", text))
+    weak = [f"{s} ({f.reliability:.2f})" for s, f in named if not f.reliability > 0.3]
+    if plan is not None and weak:
+        text = f"Distances are hardly reliable at {', '.join(weak)}."
+        advice = "Comparisons with other matrices can hardly succeed; more trials help."
+        notes.append(Note("unreliable", text, advice))
     return notes
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{site} {int(n)}" for site, n in counts.items() if n)

@@ -39,6 +39,8 @@ class Target:
         Names of the classes, in the order of the columns.
     time : array or None
         Time coordinates, if the target has them.
+    residual : bool
+        Whether nuisances will be regressed out of it.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Target:
     known: npt.NDArray[np.bool_]
     classes: tuple[str, ...] = ()
     time: npt.NDArray[Any] | None = None
+    residual: bool = False
 
     @property
     def timed(self) -> bool:
@@ -60,8 +63,17 @@ class Target:
 
     @property
     def chance(self) -> float:
-        """Score without information: 1 / classes for balanced accuracy, else 0."""
-        return 1.0 / len(self.classes) if self.kind == "categorical" else 0.0
+        """Score of the best constant guess.
+
+        1 / classes for balanced accuracy; 0 for R²; for angles the length of their mean
+        vector, which is 0 if they are spread evenly (or around their expectation).
+        """
+        if self.kind == "categorical":
+            return 1.0 / len(self.classes)
+        if self.kind == "continuous" or self.residual:
+            return 0.0
+        mean = self.values[self.known].mean(axis=0)
+        return float(np.hypot(mean[0], mean[1]))
 
     def trial_series(self) -> npt.NDArray[np.float64]:
         """Return one row of numbers a trial: the values, or their mean over time."""
