@@ -47,6 +47,7 @@ class Op:
     mask: Tensor | None = None
     timed: bool = True
     _values: list[Tensor] = field(default_factory=list)
+    _wide: list[Tensor] = field(default_factory=list)
     _on: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,16 @@ class Op:
         if self.mask is not None and self.mask.ndim == 2:
             return torch.where(self.mask[:, t, None], new, x)
         return new
+
+    def fresh_step(self, x: Tensor, t: int) -> Tensor:
+        """Do as `step`, on a tensor that nobody else holds and that may be changed."""
+        if self.units is None or self.mask is not None or not self._values:
+            return self.step(x, t)
+        if not self._wide:
+            shape = (x.shape[0], self.value.shape[-1])
+            self._wide = [value.expand(shape) for value in self._values]
+        source = self._wide[t if len(self._wide) > 1 else 0]
+        return x.index_copy_(-1, self.units, source)
 
     def _new(self, x: Tensor, value: Tensor) -> Tensor:
         if self.add:
@@ -176,7 +187,7 @@ class Visit:
         if not self.ops or (self.call is not None and self.calls != self.call):
             return None
         if len(self.ops) == 1 and self._time == 0:
-            return self.ops[0].step
+            return self.ops[0].fresh_step
         return partial(_write_all, self.ops, self._time)
 
     def keep_steps(self, states: Tensor) -> None:
@@ -222,5 +233,5 @@ class Look:
 
 def _write_all(ops: Sequence[Op], start: int, x: Tensor, t: int) -> Tensor:
     for op in ops:
-        x = op.step(x, start + t)
+        x = op.fresh_step(x, start + t)
     return x

@@ -141,7 +141,8 @@ class Engine:
             picked = _spread(n_trials)
             return layout.plain_batch(picked[: len(picked) - less])
         rows = layout.rows(np.arange(n_trials))
-        chosen = [rows[i] for i in _spread(len(rows))]
+        lengths = layout.row_lengths(rows)
+        chosen = [rows[i] for i in np.argsort(-lengths, kind="stable")[:3]]
         longest = 2 * int(self.inputs.n_times or 1)
         n_steps = min(longest, int(layout.row_lengths(chosen).min()))
         return layout.placed_batch(chosen[: len(chosen) - less], n_steps=n_steps)
@@ -268,7 +269,8 @@ class Engine:
             for info in self._seen.values()
             if info is not None
         ]
-        return int(np.clip(MEMORY // (16 * (sum(units) + self._output_size)), 1, 4096))
+        fits = MEMORY // (16 * (sum(units) + self._output_size))
+        return max(1, min(fits, 4096) if self.layout.plain else fits)
 
     def output_bytes(self, n_trials: int) -> int:
         """Return about how much memory the outputs of some trials take."""

@@ -146,16 +146,17 @@ def _one_layer(
     if module.bias:
         b_ih, b_hh = (getattr(module, f"bias_{k}_l{layer}") for k in ("ih", "hh"))
         total = b_ih + b_hh
+    biases = (b_ih, b_hh)
     write_h = _writer(visits.get((layer, "h")))
     if isinstance(module, nn.GRU):
-        return (gru_steps(x, state[0], w_ih, w_hh, b_ih, b_hh, write_h),)
+        return (gru_steps(x, state[0], w_ih, w_hh, biases, write_h),)
     if isinstance(module, nn.LSTM):
         w_hr = getattr(module, f"weight_hr_l{layer}") if module.proj_size else None
         write_c = _writer(visits.get((layer, "c")))
         pair = (state[0], state[1])
         return lstm_steps(x, pair, w_ih, w_hh, total, w_hr, write_h, write_c)
     activation = str(module.nonlinearity)
-    return (rnn_steps(x, state[0], w_ih, w_hh, total, activation, write_h),)
+    return (rnn_steps(x, state[0], w_ih, w_hh, biases, activation, write_h),)
 
 
 def _writer(visit: Visitor | None) -> Callable[[Tensor, int], Tensor] | None:

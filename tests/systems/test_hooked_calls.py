@@ -259,3 +259,41 @@ def test_packed_sequences_are_refused(x):
 
     with pytest.raises(HookError, match="padded tensors"):
         marr.hook(Packs(Cells("GRUCell")), x, sites=["rnn"]).outputs()
+
+
+def test_numbered_calls_of_a_stepped_layer(x):
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.LSTM(3, 3, batch_first=True)
+
+        def forward(self, x):
+            first, state = self.rnn(x)
+            return self.rnn(first, state)[0]
+
+    torch.manual_seed(0)
+    model = Both()
+    system = marr.hook(model, x, sites=["rnn#1", "rnn#2"])
+    assert np.array_equal(system.activity("rnn#2").values, system.outputs())
+    lesion = system.perturb(Ablate("rnn#2", units=[0], mode="zero"))
+    first = lesion.activity("rnn#1").values
+    assert np.array_equal(first, system.activity("rnn#1").values)
+    assert (lesion.outputs()[..., 0] == 0).all()
+    both = lesion.perturb(Ablate("rnn#1", units=[1], mode="zero"))
+    assert (both.activity("rnn#1").values[..., 1] == 0).all()
+    assert (both.outputs()[..., 0] == 0).all()
+    assert (both.outputs()[..., 1] != 0).any()
+
+
+def test_ragged_trials_of_a_cell():
+    torch.manual_seed(0)
+    model = Cells("GRUCell")
+    trials = [torch.randn(n, 3) for n in [1, 4, 2, 4, 1]]
+    system = marr.hook(model, trials, sites=["cell"])
+    found = system.perturb(Ablate("cell", units=[0], mode="zero")).activity("cell")
+    assert found.shape == (5, 4, 5)
+    valid = found["valid"].values
+    assert (found.values[valid][:, 0] == 0).all()
+    with torch.no_grad():
+        alone = model(trials[2][None])[0].numpy()
+    assert np.abs(system.outputs()[2, :2] - alone).max() < 1e-6

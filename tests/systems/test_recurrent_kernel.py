@@ -74,13 +74,13 @@ def test_a_written_state_is_what_the_next_step_starts_from():
     layer = nn.GRU(2, 3)
     x = torch.randn(4, 1, 2)
     weights = [getattr(layer, f"{n}_l0") for n in ("weight_ih", "weight_hh")]
-    biases = [getattr(layer, f"{n}_l0") for n in ("bias_ih", "bias_hh")]
+    biases = (layer.bias_ih_l0, layer.bias_hh_l0)
 
     def zero_at_two(h, t):
         return torch.zeros_like(h) if t == 2 else h
 
     with torch.no_grad():
-        states = gru_steps(x, torch.zeros(1, 3), *weights, *biases, zero_at_two)
+        states = gru_steps(x, torch.zeros(1, 3), *weights, biases, zero_at_two)
         fresh, _ = layer(x[3:])
     assert (states[2] == 0).all()
     assert torch.allclose(states[3], fresh[0], atol=1e-6)
