@@ -106,7 +106,7 @@ def ablate(
     joint : bool
         Ablate growing sets together as well (redundancy).
     n_random : int
-        Matched random sets: random directions of the site for single units, random sets
+        Matched random sets: random directions of the sites for single units, random sets
         of other units for larger members. Each is one more run of a model.
     n_permutations : int
         Sign flips (or redrawn assignments).
@@ -155,7 +155,7 @@ def ablate(
     >>> x[:, 0] += np.where(side == "left", 2, -2)
     >>> recording = marr.from_arrays({"M2": x}, trials=pd.DataFrame({"side": side}))
     >>> finding = ablate(recording, measure=marr.measures.decoded("side"))
-    >>> finding.evidence, str(finding.estimate.unit[finding.estimate.estimate.argmax()].item())
+    >>> finding.evidence, finding.estimate["estimate"].idxmax("unit").item()
     ('predictive', 'M2:0')
     """
     target = as_measure(measure)
@@ -257,7 +257,7 @@ def _draft(
         "measure": wording.measure,
     }
     if off is not None:
-        same = run.fitted[0].value_units == run.fitted[1].value_units
+        same = _one_scale(run.fitted[0].value_units, run.fitted[1].value_units)
         data = add_off_target(
             data, axis, target, off, run.dependent, same_units=same, seed=seed
         )
@@ -325,6 +325,11 @@ def _draft(
             "estimand": wording.mode,
         },
     )
+
+
+def _one_scale(a: str, b: str) -> bool:
+    """Tell whether two measures have one unit; proportions do, whatever of."""
+    return a == b or (a.startswith("proportion") and b.startswith("proportion"))
 
 
 def _bar(data: xr.Dataset, margin: float | None) -> float:

@@ -146,9 +146,8 @@ def random_losses(
 ) -> RandomSets:
     """Return mean losses of random sets that match each member in size and place.
 
-    For single units: random directions of the same site, shared by its units. For larger
-    members: random sets of other units, shared by members of a partition that agree in
-    site and size.
+    For single units: random directions, shared by all units. For larger members: random
+    sets of other units, shared by members of a partition that agree in site and size.
     """
     none = RandomSets([np.zeros(0)] * len(sweep.members))
     if n_random == 0:
@@ -161,8 +160,7 @@ def random_losses(
         if key in drawn:
             continue
         if sweep.axis == "unit":
-            (site,) = member.units
-            drawn[key] = random_directions(sweep, site, n_random, rng)
+            drawn[key] = random_directions(sweep, n_random, rng)
         else:
             drawn[key] = random_sets(sweep, member, n_random, rng)
     every = [m for members in drawn.values() for m in members]
@@ -178,7 +176,7 @@ def random_losses(
 
 def _key(sweep: Sweep, member: Member) -> Any:
     if sweep.axis == "unit":
-        return tuple(member.units)
+        return "directions"
     if sweep.partition:
         return tuple((site, len(units)) for site, units in member.units.items())
     return member.label

@@ -216,18 +216,24 @@ def union(label: str, members: Sequence[Member]) -> Member:
     return Member(label, {site: tuple(labels) for site, labels in units.items()})
 
 
-def random_directions(
-    sweep: Sweep, site: str, n: int, rng: np.random.Generator
-) -> list[Member]:
-    """Return random unit-norm directions of a site (one dimension, as one unit is)."""
-    n_units = len(sweep.pool[site])
-    if n_units < 2:
+def random_directions(sweep: Sweep, n: int, rng: np.random.Generator) -> list[Member]:
+    """Return random unit-norm directions (one dimension, as one unit is).
+
+    Sites are drawn in proportion to their units, so that a direction is an arbitrary part
+    of the system of the size of a unit. Sites with a single unit have none.
+    """
+    sizes = {site: len(units) for site, units in sweep.pool.items() if len(units) > 1}
+    if not sizes:
         return []
-    drawn = rng.normal(size=(n, n_units, 1))
-    return [
-        Member(f"random {i}", {site: sweep.pool[site]}, subspace=v)
-        for i, v in enumerate(drawn)
-    ]
+    share = np.array(list(sizes.values())) / sum(sizes.values())
+    drawn = []
+    for i, which in enumerate(rng.choice(len(sizes), size=n, p=share)):
+        site = list(sizes)[which]
+        direction = rng.normal(size=(sizes[site], 1))
+        drawn.append(
+            Member(f"random {i}", {site: sweep.pool[site]}, subspace=direction)
+        )
+    return drawn
 
 
 def random_sets(

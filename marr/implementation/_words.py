@@ -71,31 +71,50 @@ class Wording:
         return f"On which {self.noun} does the {self.measure} depend{refit}?"
 
     def summary(self, data: xr.Dataset) -> str:
-        """Return the answer in two sentences, verdict first."""
+        """Return the answer: how many members, the largest loss, what it beats."""
         mean = np.asarray(data["estimate"].values, dtype=float)
         needed = data["needed"].values > 0.5
-        n, n_needed = mean.size, int(needed.sum())
-        best = int(np.nanargmax(np.where(needed, mean, np.nan) if n_needed else mean))
-        row = data.isel({self.axis: best})
-        label = str(data[self.axis].values[best])
+        costly = (data["p_corrected"].values < 0.05) & (mean > 0)
+        n, n_needed, n_costly = mean.size, int(needed.sum()), int(costly.sum())
         does = verb(self.evidence, "depends")
+        any_one = f"any single one of {n} {self.noun} {self._purpose}"
         if n_needed:
-            head = f"The system {does} {n_needed} of {n} {self.noun} {self._purpose}"
-            which = "largest of these losses" if n_needed > 1 else "loss"
+            head = (
+                f"The system {does} {n_needed} of {n} {self.noun} {self._purpose}: the "
+            )
+            head += "largest of these losses is" if n_needed > 1 else "loss is"
+        elif n_costly:
+            head = (
+                f"It is not shown that the system {does} {any_one} more than "
+                f"{self._matched}, though {n_costly} cost something (corrected p < .05): "
+                "the largest loss is"
+            )
         else:
             head = (
-                f"It is not shown that the system {does} any single one of "
-                f"{n} {self.noun} {self._purpose}"
+                f"It is not shown that the system {does} {any_one}: the largest loss is"
             )
-            which = "largest loss"
-        worst = (
-            f": the {which} is {_number(mean[best])} {self.units} "
-            f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}] ({label}), "
-            f"from {_number(data['intact'])} intact"
-        )
+        best = int(np.nanargmax(np.where(needed, mean, np.nan) if n_needed else mean))
+        row = data.isel({self.axis: best})
+        parts = [head, self._loss(row), f"from {_number(data['intact'])} intact"]
         if "off_target" in row:
-            worst += f" (off target: {_number(row['off_target'])})"
-        return " ".join((head + worst + self._against(row)).split()) + "."
+            parts.append(f"(off target: {_number(row['off_target'])})")
+        tail = self._against(row)
+        if n_needed and n_costly > n_needed:
+            tail += f"; {n_costly - n_needed} more cost something (corrected p < .05)"
+        return " ".join(" ".join(parts).split()) + tail + "."
+
+    def _loss(self, row: xr.Dataset) -> str:
+        low, high = _number(row["ci_low"]), _number(row["ci_high"])
+        label = str(row[self.axis].values)
+        return f"{_number(row['estimate'])} {self.units} [{low}, {high}] ({label}),"
+
+    @property
+    def _matched(self) -> str:
+        if self.margin is not None:
+            return "the stated margin"
+        if self.axis == "unit":
+            return "a random direction"
+        return "random sets of its size"
 
     def _against(self, row: xr.Dataset) -> str:
         if self.margin is not None:
@@ -103,7 +122,8 @@ class Wording:
         high = float(row["random_high"])
         if np.isnan(high):
             return "; no matched random sets exist to compare it with"
-        return f"; 95 % of matched random sets cost less than {_number(high)}"
+        kind = "random directions" if self.axis == "unit" else "matched random sets"
+        return f"; 95 % of {kind} cost less than {_number(high)}"
 
 
 def ablation_notes(
@@ -124,6 +144,10 @@ def ablation_notes(
         text = "No off-target measure was given, so a loss may be general damage."
         advice = "Pass control_measure=: what else changed under the same ablations?"
         notes.append(Note("no_off_target", text, advice))
+    if "selectivity" in data and np.isnan(data["selectivity"].values).all():
+        text = "Selectivity is undefined: a measure does not vary over intact trials."
+        advice = "Compare the losses themselves, or use measures of one unit."
+        notes.append(Note("no_selectivity", text, advice))
     if wording.margin is None and np.isnan(data["random_high"].values).all():
         text = "There are no matched random sets: too few other units, or n_random=0."
         advice = "State a margin= in the unit of the measure for the verdict."

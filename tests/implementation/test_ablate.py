@@ -208,7 +208,7 @@ def test_a_variable_over_time_and_an_off_target(recording):
 
 def test_the_loss_of_nothing_is_not_called_a_need(make_recording):
     called = []
-    for seed in range(20):
+    for seed in range(12):
         recording = make_recording(seed, n=60)
         shuffled = np.random.default_rng(seed).permutation(recording.trials["side"])
         system = make_recording(seed, n=60, label=shuffled)

@@ -24,7 +24,7 @@ def members_of(system, rng):
     groups = sweep_over(
         system, {"mixed": {"A": [0, 3], "B": [2]}, "A": {"A": range(5)}}
     )
-    directions = random_directions(sweep, "B", 2, rng)
+    directions = random_directions(sweep, 3, rng)
     return [*sweep.members[::2], *groups.members, *directions]
 
 

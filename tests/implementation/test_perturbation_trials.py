@@ -143,7 +143,7 @@ def test_readouts_learn_from_control_trials_only(rng):
 
 @pytest.mark.parametrize("drift", [0.0, 0.15])
 def test_nothing_is_found_at_more_than_the_nominal_rate(rng, drift):
-    n_simulations, false = 60, 0  # the kernel itself is tested on thousands
+    n_simulations, false = 40, 0  # the kernel itself is tested on thousands
     for seed in range(n_simulations):
         recording = _behavior(table(rng, loss=0, blocked=True, drift=drift))
         finding = ablate(
