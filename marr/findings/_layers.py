@@ -170,8 +170,8 @@ def points(table: xr.Dataset, spec: FigureSpec) -> Parts:
         if solid is not None and not solid.all():
             notes.append(f"Open symbols: {_p_name(columns)} ≥ {ALPHA:g}.")
     label = axis_label(table, dim, spec.x_label) if dim else spec.x_label
-    if not numeric and not forest:
-        label = f"{label}, sorted"
+    if not numeric and not forest and "ranked" not in label:
+        label = f"{label} (ranked)"
     return {
         "panels": panels, "layers": layers, "notes": list(dict.fromkeys(notes)),
         "x": {"label": label, "categories": categories, "show": forest},

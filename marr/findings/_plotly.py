@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from marr.findings._palette import INK, MUTED, PAPER, wash
@@ -108,9 +109,10 @@ def _dots(layer: Spec, spec: Spec) -> list[Spec]:
     filled = layer.get("filled")
     inside = [color if on else PAPER for on in filled] if filled else color
     many = len(layer["y"]) > 200
+    size = 5 if many else 6 if len(layer["y"]) > 60 else 8
     marker = {
         "color": layer.get("opacity_color") or inside, "symbol": layer["symbol"],
-        "size": 5 if many else 8, "line": {"color": color, "width": 0 if many else 1.6},
+        "size": size, "line": {"color": color, "width": 0 if many else 1.6},
     }  # fmt: skip
     x, y = (layer["y"], layer["x"]) if forest else (layer["x"], layer["y"])
     value = "%{x:.4g}" if forest else "%{y:.4g}"
@@ -125,6 +127,7 @@ def _dots(layer: Spec, spec: Spec) -> list[Spec]:
 
 def _ticks(layer: Spec, spec: Spec) -> list[Spec]:
     """Draw short gray spans beside the dots: what the dots are compared with."""
+    many = len(layer["x"]) > 40
     along: list[Any] = []
     value: list[Any] = []
     for at, low, high in zip(layer["x"], layer["low"], layer["high"], strict=True):
@@ -133,7 +136,7 @@ def _ticks(layer: Spec, spec: Spec) -> list[Spec]:
     x, y = (value, along) if spec["forest"] else (along, value)
     return [{
         "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip",
-        "line": {"color": wash(layer["color"], 0.28), "width": 9 if len(layer["x"]) < 40 else 4},
+        "line": {"color": wash(layer["color"], 0.16 if many else 0.28), "width": 4 if many else 9},
         "name": layer["name"],
     }]  # fmt: skip
 
@@ -233,7 +236,7 @@ def _place(layout: Spec, spec: Spec, i: int, grid: tuple[int, int, int]) -> None
     width = (1 - gap_x * (columns - 1)) / columns
     high = (1 - gap_y * (rows - 1)) / rows
     left, top = column * (width + gap_x), 1 - row * (high + gap_y)
-    x, y = _axis(spec["x"]), _axis(spec["y"])
+    x, y = _axis(spec["x"], 52), _axis(spec["y"], 36)
     if spec["forest"]:
         reverse = [len(spec["x"]["categories"]) - 0.4, -0.6]
         x, y = {**y, **_value_range(spec)}, {**x, "range": reverse}
@@ -268,9 +271,9 @@ def _value_range(spec: Spec) -> Spec:
     return {"range": [min(known) - pad, max(known) + pad]}
 
 
-def _axis(axis: Spec) -> Spec:
+def _axis(axis: Spec, width: int) -> Spec:
     made: Spec = {
-        "title": {"text": _capital(axis["label"]), "standoff": 10}, "automargin": True, "showgrid": False,
+        "title": {"text": _wrapped(_capital(axis["label"]), width), "standoff": 10}, "automargin": True, "showgrid": False,
         "zeroline": False, "showline": True, "linecolor": MUTED, "ticks": "outside",
         "tickcolor": MUTED, "ticklen": 4,
     }  # fmt: skip
@@ -293,6 +296,11 @@ def _capital(text: str) -> str:
         if text[:2].isascii() and text[:2].isalpha()
         else text
     )
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Return an axis title broken into lines that fit beside the axis."""
+    return "<br>".join(textwrap.wrap(text, width)) or text
 
 
 def _panel_title(layout: Spec, i: int, title: str) -> Spec:

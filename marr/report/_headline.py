@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Headline", "grade_icon", "headline", "interval_glyph"]
 
-UNRANKED = {"parameter", "pair", "condition_a", "condition_b"}
+UNRANKED = {"parameter", "statistic", "pair", "condition_a", "condition_b"}
 """Axes over which a largest value would mean nothing."""
 
 WIDTH, HEIGHT, PAD = 240, 22, 4
@@ -65,8 +65,7 @@ def headline(finding: Finding) -> Headline | None:
     if known.size == 0:
         return None
     chance = _chance(finding, value)
-    lower = value.attrs.get("better") == "lower"
-    at = int(known[np.argmin(flat[known]) if lower else np.argmax(flat[known])])
+    at = int(known[_most_extreme(flat[known], chance, value.attrs.get("better"))])
     numbers = tuple(
         float(np.asarray(finding.estimate[key].values, dtype=float).ravel()[at])
         if key in finding.estimate and finding.estimate[key].dims == value.dims
@@ -75,23 +74,28 @@ def headline(finding: Finding) -> Headline | None:
     )
     shown, interval = format_estimate(*numbers)
     return Headline(
-        shown, interval, _quantity(value, at, lower=lower, chance=chance),
+        shown, interval, _quantity(value, at, chance),
         (numbers[0], numbers[1], numbers[2]), tuple(flat[known][:MAX_TICKS].tolist()), chance,
     )  # fmt: skip
+
+
+def _most_extreme(values: np.ndarray, chance: float | None, better: object) -> int:
+    """Return the place of the value farthest from chance, or the best without chance."""
+    if chance is not None:
+        return int(np.argmax(np.abs(values - chance)))
+    return int(np.argmin(values) if better == "lower" else np.argmax(values))
 
 
 def _chance(finding: Finding, value: xr.DataArray) -> float | None:
     chance = value.attrs.get("chance")
     if chance is None:
-        chance = next(
-            (s.reference for s in finding.figures if s.table == "estimate"), None
-        )
+        drawn = [s for s in finding.figures if s.table in {"estimate", "ranked"}]
+        chance = next((s.reference for s in drawn if s.reference is not None), None)
     return None if chance is None else float(chance)
 
 
-def _quantity(
-    value: xr.DataArray, at: int, *, lower: bool, chance: float | None
-) -> str:
+def _quantity(value: xr.DataArray, at: int, chance: float | None) -> str:
+    lower = float(value.values.ravel()[at]) < float(np.nanmax(value.values))
     n, mark = value.size, "chance" if "chance" in value.attrs else "reference"
     name = str(value.attrs.get("long_name", "estimate"))
     unit = value.attrs.get("units")

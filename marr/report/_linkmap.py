@@ -17,7 +17,7 @@ __all__ = ["MAX_NODES", "Edge", "Node", "draw_map"]
 MAX_NODES = 48
 NODE_WIDTH, NODE_HEIGHT, ROW = 258, 46, 62
 COLUMN, TOP, LEFT = 364, 40, 8
-MAX_LABEL = 36
+MAX_LABEL = 31
 
 
 @dataclass(frozen=True)

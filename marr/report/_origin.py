@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marr.findings import CITATIONS
-from marr.report._text import plain_number
+from marr.report._text import plain_number, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,23 +30,41 @@ FAMILIES_TEXT = (
 def methods_of(
     cards: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the methods texts, each once, with the cards that it is about."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for card in cards:
-        if card["methods"]:
-            found.setdefault((card["analysis"], card["methods"]), []).append(card)
-    for link in links:
-        if link["methods"]:
-            found.setdefault((f"link: {link['kind']}", link["methods"]), []).append(
-                link
-            )
-    texts = [
-        {"name": name, "text": text, "about": about}
-        for (name, text), about in found.items()
-    ]
+    """Return the methods of each analysis: what all its findings share, then the rest.
+
+    Returns
+    -------
+    list of dict
+        `name`, `text` (sentences that all share), `about` (cards) and `special` (a list
+        of text and the cards that it holds for).
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for item in (*cards, *links):
+        if item["methods"]:
+            name = item["analysis"] if "analysis" in item else f"link: {item['kind']}"
+            groups.setdefault(name, []).append(item)
+    texts = [_shared_methods(name, items) for name, items in groups.items()]
     if links:
-        texts.append({"name": "corrections", "text": FAMILIES_TEXT, "about": []})
+        texts.append(
+            {"name": "corrections", "text": FAMILIES_TEXT, "about": [], "special": []}
+        )
     return texts
+
+
+def _shared_methods(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    split = [sentences(item["methods"]) for item in items]
+    shared = [s for s in split[0] if all(s in other for other in split)]
+    special: dict[str, list[dict[str, Any]]] = {}
+    for item, own in zip(items, split, strict=True):
+        rest = " ".join(s for s in own if s not in shared)
+        if rest:
+            special.setdefault(rest, []).append(item)
+    return {
+        "name": name,
+        "text": " ".join(shared),
+        "about": items,
+        "special": [{"text": text, "about": about} for text, about in special.items()],
+    }
 
 
 def references_of(

@@ -21,7 +21,7 @@ from marr.report._origin import methods_of, provenance_of, references_of
 from marr.report._pack import compress, plotly_block, script_json
 from marr.report._records import correct_families
 from marr.report._summary import summary_of
-from marr.report._text import paragraphs
+from marr.report._text import emphasis, paragraphs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,5 +197,6 @@ def _environment() -> Environment:
         loader=FunctionLoader(_load), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["emphasis"] = emphasis
     environment.globals.update(asset=_asset, grade_icon=grade_icon)
     return environment

@@ -7,14 +7,17 @@ import re
 import unicodedata
 
 import numpy as np
+from markupsafe import Markup, escape
 
 __all__ = [
+    "emphasis",
     "first_sentence",
     "format_cell",
     "format_estimate",
     "format_p",
     "paragraphs",
     "plain_number",
+    "sentences",
     "slug",
 ]
 
@@ -106,7 +109,17 @@ def format_cell(value: object) -> str:
 
 def first_sentence(text: str) -> str:
     """Return the first sentence of a text (decimal points do not end it)."""
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z(])", text.strip(), maxsplit=1)[0]
+    return sentences(text)[0]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, each with its final mark."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z(])", text.strip())
+
+
+def emphasis(text: str) -> Markup:
+    """Return escaped text in which `*words*` between asterisks are emphasized."""
+    return Markup(re.sub(r"\*(\w[^*\n]*?)\*", r"<em>\1</em>", str(escape(text))))
 
 
 def paragraphs(text: str) -> list[str]:

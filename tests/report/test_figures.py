@@ -104,7 +104,7 @@ def test_many_categories_are_sorted_and_compared_with_random_sets(samples):
         finding.estimate["estimate"].values.tolist(), reverse=True
     )
     assert not plain["forest"]
-    assert "sorted" in plain["x"]["label"]
+    assert plain["x"]["label"] == "Unit (ranked)"
     assert ticks["name"] == "matched random sets"
     assert set(ticks["high"]) == {0.022}
     p = finding.estimate["p_corrected"]

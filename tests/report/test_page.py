@@ -253,7 +253,10 @@ def test_headline_of_a_quantity_that_is_better_low(samples):
     finding = samples.ablation()
     table = finding.estimate.copy(deep=True)
     table["estimate"].attrs["better"] = "lower"
-    shown = headline(replace(finding, estimate=table))
+    assert "largest of 24" in headline(replace(finding, estimate=table)).quantity
+    shown = headline(
+        replace(finding, estimate=table, figures=())
+    )  # no reference: the best
     assert "smallest of 24" in shown.quantity
     assert shown.numbers[0] == float(np.min(table["estimate"].values))
 

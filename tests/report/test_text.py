@@ -58,3 +58,10 @@ def test_first_sentence_ignores_decimal_points():
 
 def test_paragraphs():
     assert text.paragraphs(" a\nb \n\n\n c ") == ["a b", "c"]
+
+
+def test_emphasis_is_the_only_markup():
+    assert (
+        text.emphasis("they *need* <b> 2 * 3 * 4")
+        == "they <em>need</em> &lt;b&gt; 2 * 3 * 4"
+    )

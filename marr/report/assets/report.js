@@ -165,13 +165,19 @@
   folded.addEventListener("change", fold);
   side.addEventListener("click", (event) => { if (folded.matches && event.target.closest("a")) side.open = false; });
   const entries = new Map([...side.querySelectorAll("a[href^='#']")].map((a) => [a.hash.slice(1), a]));
-  const seen = new IntersectionObserver((items) => {
-    const top = items.filter((item) => item.isIntersecting && entries.has(item.target.id))[0];
-    if (!top) return;
-    entries.forEach((a) => a.removeAttribute("aria-current"));
-    entries.get(top.target.id).setAttribute("aria-current", "true");
-  }, { rootMargin: "-10% 0px -75% 0px" });
-  entries.forEach((_, id) => { const target = document.getElementById(id); if (target) seen.observe(target); });
+  const parts = [...entries.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+  let waiting = false, current = null;
+  function mark() {
+    waiting = false;
+    const above = parts.filter((part) => part.getBoundingClientRect().top < innerHeight * 0.3);
+    const now = entries.get((above.at(-1) ?? parts[0])?.id);
+    if (now === current) return;
+    current?.removeAttribute("aria-current");
+    now?.setAttribute("aria-current", "true");
+    current = now;
+  }
+  addEventListener("scroll", () => { if (!waiting) { waiting = true; requestAnimationFrame(mark); } }, { passive: true });
+  mark();
 
   // A link into a folded part opens it; figures drawn above must not push the target away.
   function reveal() {
