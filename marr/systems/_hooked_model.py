@@ -173,7 +173,8 @@ class HookedModel(System):
     def perturb(self, *perturbations: Perturbation) -> HookedModel:
         """Return the perturbed system; it runs when its activity is asked for.
 
-        Several perturbations act together, at one site in the order given.
+        Several perturbations act together, at one site in the order given. Names are
+        checked now: where units or times are named, three trials run once to see them.
         """
         if not perturbations:
             msg = "perturb needs at least one marr.Ablate, marr.Patch or marr.Steer."
