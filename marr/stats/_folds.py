@@ -344,9 +344,10 @@ def _greedy(group: IntArray, label: IntArray | None, k: int, seed: int) -> IntAr
     share = table / table.sum(0)
     held, sizes = np.zeros((k, table.shape[1])), np.zeros(k)
     fold = np.empty(len(table), np.int64)
-    ties = rng.random((len(table), k)) * 1e-14
+    ties = rng.random((len(table), k)) * 1e-15
     for i in order:
-        cost = held @ share[i] + 1e-6 * sizes + ties[i]
+        # of equals the fullest fold, which lacks this class most
+        cost = held @ share[i] - 1e-9 * sizes + ties[i]
         fold[i] = f = int(cost.argmin())
         held[f] += share[i]
         sizes[f] += table[i].sum() / table.sum()

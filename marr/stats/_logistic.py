@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+_PART = 50_000  # floats of a temporary array, to stay in the cache
+
+
 class LogisticFit(NamedTuple):
     """Class scores ``x @ weights + intercept``, the classes, and convergence."""
 
@@ -208,32 +211,37 @@ def _solve(
             f"have no finite solution."
         )
         raise OptionError(msg)
-    b, _, p = data.shape
+    b, n, p = data.shape
     k, r = len(train), codes.shape[1]
     # two symmetric columns at twice the penalty are one weight vector at the penalty
     strength = float(penalty) * (2 if n_classes == 2 else 1)
-    one_hot = (codes.T[:, :, None] == np.arange(n_classes)).astype(np.float64)
-    y = linear.tensor(np.tile(one_hot, (k, 1, 1)), device)
-    weight = linear.tensor(np.repeat(train, r, axis=0).astype(np.float64), device)
-    weights, done = np.empty((b, k, r, p, n_classes)), np.empty((b, k, r), bool)
-    intercept = np.empty((b, k, r, n_classes))
-    for i, problem in enumerate(data):
+    fold, shuffle = np.divmod(np.arange(k * r), r)  # the problems, folds outermost
+    weights = np.empty((b, k * r, p, n_classes))
+    intercept, done = np.empty((b, k * r, n_classes)), np.empty((b, k * r), bool)
+    step = max(1, _PART // (n * n_classes))
+    for i, activity in enumerate(data):
         ridge = np.full((k, p), strength)
         if standardize:
-            ridge *= np.stack([problem[rows].var(0) for rows in train])
-            ridge = np.maximum(
-                ridge, strength * 1e-12 * np.maximum(ridge.max(), 1e-300)
+            ridge *= np.stack([activity[rows].var(0) for rows in train])
+            ridge = np.maximum(ridge, 1e-12 * max(ridge.max(), 1e-300))
+        x = linear.tensor(activity, device)
+        for start in range(0, k * r, step):
+            part = slice(start, start + step)
+            label = codes[:, shuffle[part]]
+            one_hot = label[:, None] == np.arange(n_classes)[:, None]
+            w, c, ok = kernel.fit(
+                x,
+                linear.tensor(one_hot.astype(np.float64), device),
+                linear.tensor(train[fold[part]].T.astype(np.float64), device),
+                linear.tensor(ridge[fold[part]].T, device),
+                tolerance,
+                max_iterations,
             )
-        penalties = linear.tensor(np.repeat(ridge, r, axis=0), device)
-        w, c, ok = kernel.fit(
-            linear.tensor(problem, device),
-            y,
-            weight,
-            penalties,
-            tolerance,
-            max_iterations,
-        )
-        weights[i] = linear.numpy(w).reshape(k, r, p, n_classes)
-        intercept[i] = linear.numpy(c).reshape(k, r, n_classes)
-        done[i] = linear.numpy(ok).reshape(k, r)
-    return weights, intercept, done
+            weights[i, part] = linear.numpy(w).transpose(2, 0, 1)
+            intercept[i, part] = linear.numpy(c).T
+            done[i, part] = linear.numpy(ok)
+    return (
+        weights.reshape(b, k, r, p, n_classes),
+        intercept.reshape(b, k, r, n_classes),
+        done.reshape(b, k, r),
+    )

@@ -1,10 +1,10 @@
 """Multinomial logistic regression, many problems at once, by Newton's method.
 
-Shapes: ``n`` trials, ``p`` units, ``q`` problems that share the units (folds, label
-shuffles), ``c`` classes. Minimizes ``sum(weight * cross-entropy) + penalty / 2 ||w||^2``
-with unpenalized intercepts. Newton steps come from conjugate gradients, preconditioned
-by the bound of the Hessian that all problems share, so that every product is one matrix
-product over all problems.
+Shapes: ``n`` trials, ``p`` units, ``c`` classes, ``q`` problems that share the units
+(folds, label shuffles); problems come last, so that every product is one matrix product
+over all of them and sums over classes run along memory. Minimizes
+``sum(weight * cross-entropy) + ridge / 2 ||w||^2`` with unpenalized intercepts. Newton
+steps come from conjugate gradients, preconditioned by a curvature that all problems share.
 """
 
 from __future__ import annotations
@@ -17,188 +17,177 @@ from torch import Tensor
 
 __all__ = ["fit"]
 
+_Apply = Callable[[Tensor], Tensor]
+
 
 def fit(
     x: Float[Tensor, "n p"],
-    y: Float[Tensor, "q n c"],
-    weight: Float[Tensor, "q n"],
-    ridge: Float[Tensor, "q p"],
+    y: Float[Tensor, "n c q"],
+    weight: Float[Tensor, "n q"],
+    ridge: Float[Tensor, "p q"],
     tolerance: float,
     max_iterations: int,
-) -> tuple[Float[Tensor, "q p c"], Float[Tensor, "q c"], Bool[Tensor, " q"]]:
+) -> tuple[Float[Tensor, "p c q"], Float[Tensor, "c q"], Bool[Tensor, " q"]]:
     """Weights, intercepts, and whether each problem converged.
 
     Parameters are the one-hot classes `y`, the weight of each trial (0 when held out)
     and the penalty of each unit. Converged means that the gradient fell below
-    `tolerance` times its size at the start.
+    `tolerance` times its size at the start, or to rounding.
     """
     mean = x.mean(0, keepdim=True)
     x = x - mean
-    theta = x.new_zeros(len(y), x.shape[1] + 1, y.shape[2])
-    precondition = _preconditioner(x, weight, ridge, y.shape[2])
-    loss, grad, prob = _objective(x, y, weight, ridge, theta)
-    goal = tolerance * _norm(grad).clamp(min=1e-300)
+    theta = x.new_zeros(x.shape[1] + 1, *y.shape[1:])
+    precondition = _preconditioner(x, weight, ridge, y.shape[1])
+    state = _objective(x, y, weight, ridge, theta)
+    goal = tolerance * _norm(state[1]).clamp(min=1e-300)
     for _ in range(max_iterations):
-        size = _norm(grad)
-        active = size > goal
+        active = _norm(state[1]) > goal
         if not active.any():
             break
-        step = _newton_step(x, weight, ridge, prob, grad, precondition, active)
-        theta, loss, grad, prob, moved = _line_search(
-            x, y, weight, ridge, theta, step, loss, grad, prob, active
+        step = _newton_step(x, weight, ridge, state, precondition, active)
+        theta, state, moved = _line_search(
+            x, y, weight, ridge, theta, step, state, active
         )
         if not moved.any():
             break
-    done = _norm(grad) <= torch.maximum(goal, 1e-9 * weight.sum(1))
-    w, b = theta[:, :-1], theta[:, -1]
-    b = b - b.mean(1, keepdim=True)
-    return w, b - (mean @ w)[:, 0], done
+    done = _norm(state[1]) <= torch.maximum(goal, 1e-9 * weight.sum(0))
+    w, b = theta[:-1], theta[-1] - theta[-1].mean(0)
+    return w, b - torch.tensordot(mean[0], w, 1), done
 
 
 def _logits(
-    x: Float[Tensor, "n p"], theta: Float[Tensor, "q p1 c"]
-) -> Float[Tensor, "q n c"]:
-    q, p1, c = theta.shape
-    flat = theta[:, :-1].transpose(0, 1).reshape(p1 - 1, q * c)
-    return (x @ flat).reshape(len(x), q, c).transpose(0, 1) + theta[:, -1:]
+    x: Float[Tensor, "n p"], theta: Float[Tensor, "p1 c q"]
+) -> Float[Tensor, "n c q"]:
+    return torch.tensordot(x, theta[:-1], 1).add_(theta[-1])
 
 
 def _back(
-    x: Float[Tensor, "n p"], r: Float[Tensor, "q n c"]
-) -> Float[Tensor, "q p1 c"]:
-    q, n, c = r.shape
-    flat = x.mT @ r.transpose(0, 1).reshape(n, q * c)
-    w = flat.reshape(x.shape[1], q, c).transpose(0, 1)
-    return torch.cat([w, r.sum(1, keepdim=True)], 1)
+    x: Float[Tensor, "n p"], r: Float[Tensor, "n c q"]
+) -> Float[Tensor, "p1 c q"]:
+    return torch.cat([torch.tensordot(x.mT, r, 1), r.sum(0, keepdim=True)])
 
 
 def _objective(
     x: Float[Tensor, "n p"],
-    y: Float[Tensor, "q n c"],
-    weight: Float[Tensor, "q n"],
-    ridge: Float[Tensor, "q p"],
-    theta: Float[Tensor, "q p1 c"],
-) -> tuple[Float[Tensor, " q"], Float[Tensor, "q p1 c"], Float[Tensor, "q n c"]]:
+    y: Float[Tensor, "n c q"],
+    weight: Float[Tensor, "n q"],
+    ridge: Float[Tensor, "p q"],
+    theta: Float[Tensor, "p1 c q"],
+) -> tuple[Float[Tensor, " q"], Float[Tensor, "p1 c q"], Float[Tensor, "n c q"]]:
+    """Loss, gradient and class probabilities."""
     logits = _logits(x, theta)
-    log_prob = logits - logits.logsumexp(2, keepdim=True)
-    w = theta[:, :-1]
-    loss = -(weight[..., None] * y * log_prob).sum((1, 2))
-    loss = loss + 0.5 * (ridge[..., None] * w.square()).sum((1, 2))
-    prob = log_prob.exp()
-    grad = _back(x, weight[..., None] * (prob - y))
-    grad[:, :-1] += ridge[..., None] * w
+    logits = logits - logits.amax(1, keepdim=True)
+    prob = logits.exp()
+    total = prob.sum(1, keepdim=True)
+    prob = prob / total
+    chosen = (y * logits).sum(1) - total[:, 0].log()
+    w = theta[:-1]
+    loss = 0.5 * (ridge * w.square().sum(1)).sum(0) - (weight * chosen).sum(0)
+    grad = _back(x, weight[:, None] * (prob - y))
+    grad[:-1] += ridge[:, None] * w
     return loss, grad, prob
 
 
 def _newton_step(
     x: Float[Tensor, "n p"],
-    weight: Float[Tensor, "q n"],
-    ridge: Float[Tensor, "q p"],
-    prob: Float[Tensor, "q n c"],
-    grad: Float[Tensor, "q p1 c"],
-    precondition: Callable[[Tensor], Tensor],
+    weight: Float[Tensor, "n q"],
+    ridge: Float[Tensor, "p q"],
+    state: tuple[Tensor, Tensor, Tensor],
+    precondition: _Apply,
     active: Bool[Tensor, " q"],
-) -> Float[Tensor, "q p1 c"]:
+) -> Float[Tensor, "p1 c q"]:
     """Solve ``H d = -g`` by preconditioned conjugate gradients, all problems at once."""
-    damp = 1e-12 * weight.sum(1)[:, None, None]
+    _, grad, prob = state
+    weighted = weight[:, None] * prob
+    damp = 1e-12 * weight.sum(0)
 
     def hessian(d: Tensor) -> Tensor:
         move = _logits(x, d)
-        curve = prob * (move - (prob * move).sum(2, keepdim=True))
-        out = _back(x, weight[..., None] * curve) + damp * d
-        out[:, :-1] += ridge[..., None] * d[:, :-1]
+        move = move - (prob * move).sum(1, keepdim=True)
+        out = _back(x, weighted * move) + damp * d
+        out[:-1] += ridge[:, None] * d[:-1]
         return out
 
     d = torch.zeros_like(grad)
-    r = -grad * active[:, None, None]
+    r = -grad * active
     z = precondition(r)
-    s, rz = z, (r * z).sum((1, 2))
+    s, rz = z, (r * z).sum((0, 1))
     first = _norm(r)
-    goal = first * torch.clamp(first / weight.sum(1), 1e-8, 0.1)
-    for _ in range(min(200, grad[0].numel())):
+    goal = first * torch.clamp(first / weight.sum(0), 1e-8, 0.1)
+    for _ in range(min(200, grad[..., 0].numel())):
         hs = hessian(s)
-        curve = (s * hs).sum((1, 2))
+        curve = (s * hs).sum((0, 1))
         go = (_norm(r) > goal) & (curve > 0)
         if not go.any():
             break
-        alpha = torch.where(go, rz / curve.clamp(min=1e-300), 0)[:, None, None]
+        alpha = torch.where(go, rz / curve.clamp(min=1e-300), 0)
         d, r = d + alpha * s, r - alpha * hs
         z = precondition(r)
-        new = (r * z).sum((1, 2))
-        beta = torch.where(go, new / rz.clamp(min=1e-300), 0)
-        s, rz = z + beta[:, None, None] * s, new
+        new = (r * z).sum((0, 1))
+        s = z + torch.where(go, new / rz.clamp(min=1e-300), 0) * s
+        rz = new
     return d
 
 
 def _line_search(
-    x: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    ridge: Tensor,
-    theta: Tensor,
-    step: Tensor,
-    loss: Tensor,
-    grad: Tensor,
-    prob: Tensor,
-    active: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    x: Float[Tensor, "n p"],
+    y: Float[Tensor, "n c q"],
+    weight: Float[Tensor, "n q"],
+    ridge: Float[Tensor, "p q"],
+    theta: Float[Tensor, "p1 c q"],
+    step: Float[Tensor, "p1 c q"],
+    state: tuple[Tensor, Tensor, Tensor],
+    active: Bool[Tensor, " q"],
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor], Bool[Tensor, " q"]]:
     """Halve the step of each problem until its loss falls enough."""
-    slope = (grad * step).sum((1, 2))
+    loss, grad, _ = state
+    slope = (grad * step).sum((0, 1))
     size = active.to(theta.dtype)
     for _ in range(40):
-        trial = theta + size[:, None, None] * step
-        new_loss, new_grad, new_prob = _objective(x, y, weight, ridge, trial)
-        slack = 1e-13 * loss.abs()
-        good = new_loss <= loss + 1e-4 * size * slope + slack
+        trial = theta + size * step
+        found = _objective(x, y, weight, ridge, trial)
+        good = found[0] <= loss + 1e-4 * size * slope + 1e-13 * loss.abs()
         if good.all():
             break
         size = torch.where(good, size, size / 2)
-    keep = (good & active)[:, None, None]
-    return (
-        torch.where(keep, trial, theta),
-        torch.where(good & active, new_loss, loss),
-        torch.where(keep, new_grad, grad),
-        torch.where(keep, new_prob, prob),
-        good & active,
+    keep = good & active
+    loss, grad, prob = (
+        torch.where(keep, new, old) for new, old in zip(found, state, strict=True)
     )
+    return torch.where(keep, trial, theta), (loss, grad, prob), keep
 
 
 def _preconditioner(
     x: Float[Tensor, "n p"],
-    weight: Float[Tensor, "q n"],
-    ridge: Float[Tensor, "q p"],
+    weight: Float[Tensor, "n q"],
+    ridge: Float[Tensor, "p q"],
     n_classes: int,
-) -> Callable[[Tensor], Tensor]:
+) -> _Apply:
     """Apply the inverse of ``s X'X + ridge``, s a typical curvature of the softmax."""
-    q, n = weight.shape
+    n, p = x.shape
     share = float(weight.mean()) / n_classes
-    mean_ridge = ridge.mean(0).clamp(
-        min=1e-10 * float(x.square().sum(0).mean()) + 1e-300
-    )
-    inner = x / mean_ridge
-    if x.shape[1] <= n:
-        root = torch.linalg.cholesky(share * x.mT @ x + mean_ridge.diag())
+    floor = 1e-10 * float(x.square().sum(0).mean()) + 1e-300
+    typical = ridge.mean(1).clamp(min=floor)
+    if p <= n:
+        root = torch.linalg.cholesky(share * x.mT @ x + typical.diag())
 
         def solve(flat: Tensor) -> Tensor:
             return torch.cholesky_solve(flat, root)
     else:  # Woodbury: n by n
+        inner = x / typical
         eye = torch.eye(n, dtype=x.dtype, device=x.device)
         root = torch.linalg.cholesky(eye / share + inner @ x.mT)
 
         def solve(flat: Tensor) -> Tensor:
             thin = torch.cholesky_solve(inner @ flat, root)
-            return flat / mean_ridge[:, None] - inner.mT @ thin
-
-    total = share * n
+            return flat / typical[:, None] - inner.mT @ thin
 
     def apply(r: Tensor) -> Tensor:
-        p1, c = r.shape[1:]
-        flat = r[:, :-1].transpose(0, 1).reshape(p1 - 1, q * c)
-        w = solve(flat).reshape(p1 - 1, q, c).transpose(0, 1)
-        return torch.cat([w, r[:, -1:] / total], 1)
+        w = solve(r[:-1].reshape(p, -1)).reshape(p, *r.shape[1:])
+        return torch.cat([w, r[-1:] / (share * n)])
 
     return apply
 
 
-def _norm(grad: Float[Tensor, "q p1 c"]) -> Float[Tensor, " q"]:
-    return grad.square().sum((1, 2)).sqrt()
+def _norm(grad: Float[Tensor, "p1 c q"]) -> Float[Tensor, " q"]:
+    return grad.square().sum((0, 1)).sqrt()

@@ -77,8 +77,14 @@ def permutations(
     Notes
     -----
     Free permutation of autocorrelated trials rejects far too often (two independent
-    AR(.95) series in almost two thirds of the cases at 5 %). Use "shift", `session_swap` or
-    `pseudo_sessions` there; for labels that are constant within blocks use "block".
+    AR(.95) series in almost two thirds of the cases at 5 %). Use "shift",
+    `session_swap` or `pseudo_sessions` there; for labels that are constant within
+    blocks use "block".
+
+    Labels that were balanced over cross-validation folds are permuted inside folds
+    (``within=fold_ids``, with "block" too): otherwise shuffles are less balanced than the
+    data, and decode below chance (12 blocks, two classes: 0.095 false positives at 5 %,
+    against 0.041 inside folds).
     """
     n = check_count("n", n, minimum=2)
     n_permutations = check_count("n_permutations", n_permutations)

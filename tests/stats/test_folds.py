@@ -65,6 +65,15 @@ def test_blocked_labels_leave_out_blocks_of_each_class():
     assert table(two, label).min() > 0
 
 
+def test_blocks_left_over_are_paired_too():
+    """Six blocks of each class over five folds: one fold gets two of each."""
+    group, label = np.repeat(np.arange(12), 5), np.repeat(np.arange(12) % 2, 5)
+    for seed in range(20):
+        counts = table(folds(60, groups=group, labels=label, seed=seed), label)
+        assert np.all(counts[:, 0] == counts[:, 1])
+        assert sorted(counts[:, 0].tolist()) == [5, 5, 5, 5, 10]
+
+
 def test_one_trial_a_group_is_the_same_as_no_groups(rng):
     label = rng.integers(0, 2, 40)
     fold = folds(40, groups=np.arange(40), labels=label)
