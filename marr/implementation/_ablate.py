@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from marr._analysis import Draft, analysis
 from marr.errors import check_option
-from marr.implementation._contrast import ASSIGNMENTS, contrast_draft
-from marr.implementation._effects import (
-    Dependence,
-    Losses,
-    RandomSets,
-    add_off_target,
-    dependence,
-    estimate_of,
-    half_table,
-    losses_of,
-    random_losses,
-)
-from marr.implementation._joint import joint_lesions
-from marr.implementation._members import Sweep, sweep_over
-from marr.implementation._methods import (
-    ablation_methods,
-    generalization,
-    readout_notes,
-)
+from marr.implementation._contrast import contrast_draft
+from marr.implementation._design import ASSIGNMENTS
+from marr.implementation._draft import Run, Settings, ablation_draft
+from marr.implementation._effects import dependence
+from marr.implementation._members import sweep_over
 from marr.implementation._plan import (
     check_answerable,
     check_defined,
@@ -35,17 +18,12 @@ from marr.implementation._plan import (
     engine_for,
     is_contrast,
 )
-from marr.implementation._words import Wording, ablation_figures, ablation_notes
+from marr.implementation._words import Wording
 from marr.measures import Measure, as_measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import xarray as xr
-    from numpy.typing import NDArray
-
-    from marr.implementation._engines import Engine
-    from marr.measures import FittedMeasure
     from marr.systems import System
 
 __all__ = ["ablate"]
@@ -184,20 +162,10 @@ def ablate(
     fitted = [m.fit(system) for m in measures]
     intact = [one(system) for one in fitted]
     check_defined(system, fitted, intact)
-    run = _Run(
-        system,
-        sweep,
-        engine_for(
-            system, fitted, mode=mode, readout=readout, n_jobs=n_jobs, seed=seed
-        ),
-        fitted,
-        intact,
-        dependence(system),
+    engine = engine_for(
+        system, fitted, mode=mode, readout=readout, n_jobs=n_jobs, seed=seed
     )
-    losses = losses_of(run.engine, sweep.members, fitted, run.intact, label="ablations")
-    random = random_losses(
-        run.engine, sweep, fitted[0], run.intact[0], n_random=n_random, seed=seed
-    )
+    run = Run(system, sweep, engine, fitted, intact, dependence(system))
     wording = Wording(
         target.name,
         fitted[0].value_units,
@@ -206,135 +174,5 @@ def ablate(
         "refit" if readout == "refit" else mode,
         margin,
     )
-    settings = _Settings(margin, joint, n_random, n_permutations, seed)
-    return _draft(run, losses, random, wording, settings)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A system, what is ablated in it, and how it is measured."""
-
-    system: System
-    sweep: Sweep
-    engine: Engine
-    fitted: list[FittedMeasure]
-    intact: list[NDArray[np.float64]]
-    dependent: Dependence
-
-
-@dataclass(frozen=True)
-class _Settings:
-    margin: float | None
-    joint: bool
-    n_random: int
-    n_permutations: int
-    seed: int
-
-
-def _draft(
-    run: _Run,
-    losses: list[Losses],
-    random: RandomSets,
-    wording: Wording,
-    settings: _Settings,
-) -> Draft:
-    target, off = losses[0], losses[1] if len(losses) > 1 else None
-    axis, seed = run.sweep.axis, settings.seed
-    data = estimate_of(
-        run.sweep,
-        target,
-        random,
-        run.dependent,
-        margin=settings.margin,
-        n_permutations=settings.n_permutations,
-        seed=seed,
-    )
-    data["estimate"].attrs = {
-        "long_name": f"loss of {wording.measure}",
-        "units": wording.units,
-        "better": "lower",
-        "null": 0.0,
-        "measure": wording.measure,
-    }
-    if off is not None:
-        same = _one_scale(run.fitted[0].value_units, run.fitted[1].value_units)
-        data = add_off_target(
-            data, axis, target, off, run.dependent, same_units=same, seed=seed
-        )
-        data["off_target"].attrs["long_name"] = f"loss of {run.fitted[1].measure.name}"
-    tables: dict[str, xr.Dataset] = {}
-    if axis == "unit":
-        tables["unit"] = half_table(data, axis, target, off, run.system.halves)
-    redundancy = None
-    if settings.joint and len(run.sweep.members) > 1:
-        tables["joint"], redundancy = joint_lesions(
-            run.engine,
-            run.sweep,
-            target,
-            run.fitted[0],
-            run.dependent,
-            run.system.halves,
-            needed=data["needed"].values > 0.5,
-            bar=_bar(data, settings.margin),
-            n_random=settings.n_random,
-            n_permutations=settings.n_permutations,
-            seed=seed,
-        )
-        tables["joint"]["estimate"].attrs = dict(data["estimate"].attrs)
-    order = np.argsort(-data["estimate"].values, kind="stable")
-    tables["ranked"] = data.isel({axis: order})
-    notes = ablation_notes(
-        data,
-        wording,
-        run.dependent,
-        redundancy,
-        has_control=off is not None,
-        deterministic=run.system.runs,
-        n_permutations=settings.n_permutations,
-    )
-    return Draft(
-        estimate=data,
-        summary=wording.summary,
-        question=wording.question(),
-        methods=ablation_methods(
-            run.sweep,
-            run.system,
-            run.fitted,
-            random,
-            run.dependent,
-            wording,
-            joint="joint" in tables,
-            n_permutations=settings.n_permutations,
-        ),
-        evidence=wording.evidence,
-        tables=tables,
-        figures=ablation_figures(
-            wording, joint="joint" in tables, random=random.kind != "none"
-        ),
-        notes=[
-            *notes,
-            *readout_notes(run.sweep, run.system, run.fitted[0], run.intact[0]),
-        ],
-        citations=("cook1982",) if wording.mode == "refit" else (),
-        generalizes_over=generalization(run.dependent, run.system),
-        parameters={
-            "measure": wording.measure,
-            "measure_kind": run.fitted[0].measure.kind,
-            "measure_settings": run.fitted[0].measure.describe(),
-            "axis": axis,
-            "estimand": wording.mode,
-        },
-    )
-
-
-def _one_scale(a: str, b: str) -> bool:
-    """Tell whether two measures have one unit; proportions do, whatever of."""
-    return a == b or (a.startswith("proportion") and b.startswith("proportion"))
-
-
-def _bar(data: xr.Dataset, margin: float | None) -> float:
-    """Return the loss under which a member counts as not needed."""
-    if margin is not None:
-        return margin
-    high = data["random_high"].values
-    return max(float(np.nanmax(high)), 0.0) if np.isfinite(high).any() else 0.0
+    settings = Settings(margin, joint, n_random, n_permutations, seed)
+    return ablation_draft(run, wording, settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from marr.errors import ContractError, OptionError, StatisticsError, check_option
+from marr.errors import ContractError, OptionError, check_option
 from marr.measures._base import (
     FittedMeasure,
     Measure,
@@ -16,6 +16,7 @@ from marr.measures._base import (
     defined_trials,
     known_rows,
 )
+from marr.measures._design import Rows, check_times, features_of, rows_of
 from marr.measures._readout_kernel import (
     PENALTIES,
     Moments,
@@ -27,7 +28,7 @@ from marr.measures._readout_kernel import (
 from marr.measures._score_kernel import KIND_SCORES, SCORES, row_means, score_rows
 from marr.measures._targets import EncodedTarget, encode, target_kind
 from marr.stats import folds as assign_folds
-from marr.systems import System, stack_units, target_values
+from marr.systems import System, target_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,16 +67,16 @@ class Decoded(Measure):
         used = intact if defined.all() else intact.select(defined)
         truth = target_values(used, str(self.target))
         timed = truth.ndim == 2
-        x = _features(used, self.sites, timed=timed)
+        x = features_of(used, self.sites, timed=timed)
         if timed:
-            _check_times(x, truth, str(self.target))
+            check_times(x, truth, str(self.target))
         kind = target_kind(truth, self.target_kind, argument=f"target {self.target!r}")
         if self.score is not None:
             check_option("score", self.score, KIND_SCORES[kind])
         learn = (
             np.ones(len(used.trial_index), bool) if train is None else train[defined]
         )
-        rows = _rows(x, truth, kind)
+        rows = rows_of(x, truth, kind)
         in_training = learn[rows.trial]
         target = encode(truth.values.reshape(-1)[rows.flat], kind, in_training)
         rows = rows.keep(target.known)
@@ -99,7 +100,7 @@ class Decoded(Measure):
         )
 
     def _folds(
-        self, used: System, rows: _Rows, target: EncodedTarget, *, timed: bool
+        self, used: System, rows: Rows, target: EncodedTarget, *, timed: bool
     ) -> NDArray[np.intp]:
         """Assign trials to folds: whole groups together, classes balanced."""
         groups = used.groups()
@@ -132,22 +133,6 @@ class Decoded(Measure):
         }
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of the design: a trial each, or a time bin of a trial each."""
-
-    flat: NDArray[np.intp]  # position in the flattened (trial, time) grid
-    trial: NDArray[np.intp]  # position of the trial
-
-    def keep(self, known: NDArray[np.bool_]) -> _Rows:
-        return _Rows(self.flat[known], self.trial[known])
-
-    def take(self, x: xr.DataArray) -> NDArray[np.float64]:
-        """Return activity of shape (rows, units)."""
-        values = np.asarray(x.values, dtype=float)
-        return values.reshape(-1, values.shape[-1])[self.flat]
-
-
 @dataclass(frozen=True, eq=False)
 class FittedDecoded(FittedMeasure):
     """Readouts, folds and targets of the intact trials."""
@@ -158,7 +143,7 @@ class FittedDecoded(FittedMeasure):
     units: pd.Index  # labels of the units that the readout reads
     timed: bool
     kind: str
-    rows: _Rows
+    rows: Rows
     fold: NDArray[np.intp]  # fold of each trial
     target: EncodedTarget
     moments: Moments  # from which the readouts were fitted
@@ -188,7 +173,7 @@ class FittedDecoded(FittedMeasure):
 
     def features(self, system: System) -> xr.DataArray:
         """Return the activity that the readout reads, units in its order."""
-        x = _features(system, self.measure.sites, timed=self.timed)
+        x = features_of(system, self.measure.sites, timed=self.timed)
         if self.units.equals(pd.Index(x["unit"].values)):
             return x
         missing = self.units.difference(pd.Index(x["unit"].values))
@@ -217,7 +202,7 @@ class FittedDecoded(FittedMeasure):
         trial = place[self.rows.trial[mine]]
         flat = trial * n_times + self.rows.flat[mine] % n_times
         predicted = predict(
-            self.readouts, _Rows(flat, trial).take(x), self.row_fold[mine]
+            self.readouts, Rows(flat, trial).take(x), self.row_fold[mine]
         )
         scores = score_rows(self.score, predicted, self.target.values[mine])
         out[chosen] = row_means(scores, trial, len(chosen))
@@ -326,47 +311,3 @@ def decoded(
         n_folds=n_folds,
         seed=seed,
     )
-
-
-def _features(
-    system: System, sites: tuple[str, ...] | None, *, timed: bool
-) -> xr.DataArray:
-    x = stack_units(system, sites, time="keep" if timed else "mean")
-    if timed and "time" not in x.dims:
-        msg = (
-            f"the target varies over time but {system.name!r} has no time axis at "
-            f"{list(sites or system.sites)}; use a target with one value a trial."
-        )
-        raise ContractError(msg)
-    return x
-
-
-def _check_times(x: xr.DataArray, truth: xr.DataArray, target: str) -> None:
-    same = x.sizes["time"] == truth.sizes["time"] and (
-        "time" not in truth.coords
-        or np.allclose(
-            truth["time"].values.astype(float), x["time"].values.astype(float)
-        )
-    )
-    if not same:
-        msg = (
-            f"target {target!r} and the activity must share their time axis; got "
-            f"{truth.sizes['time']} and {x.sizes['time']} times. Bin both alike, e.g. with "
-            "the same window and bin_width."
-        )
-        raise ContractError(msg)
-
-
-def _rows(x: xr.DataArray, truth: xr.DataArray, kind: str) -> _Rows:
-    """Rows whose target is known and whose activity is valid."""
-    known = ~pd.isna(truth.values)
-    if kind != "categorical":
-        known &= np.isfinite(truth.values.astype(float))
-    if truth.ndim == 2 and "valid" in x.coords:
-        known &= x["valid"].values.astype(bool)
-    flat = np.flatnonzero(known.reshape(-1))
-    if not len(flat):
-        msg = "no trial has a target; there is nothing to read out."
-        raise StatisticsError(msg)
-    n_times = truth.shape[1] if truth.ndim == 2 else 1
-    return _Rows(flat, flat // n_times)
