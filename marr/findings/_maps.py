@@ -30,7 +30,9 @@ def heat_map(table: xr.Dataset, spec: FigureSpec) -> Parts:
     others = [str(d) for d in value.dims if d not in {x, y}]
     stacked = value.stack(panel=others) if others else value.expand_dims("panel")
     grids = np.asarray(stacked.transpose("panel", y, x).values, dtype=float)
-    names = [""] if not others else [_panel_name(p) for p in stacked["panel"].values]
+    names = (
+        [_panel_name(p) for p in stacked["panel"].values] if len(grids) > 1 else [""]
+    )
     center = _center(grids, spec)
     axes = {"x": labels_of(table, x), "y": labels_of(table, y)}
     layers: list[Layer] = [

@@ -112,14 +112,15 @@ def _dots(layer: Spec, spec: Spec) -> list[Spec]:
     size = 5 if many else 6 if len(layer["y"]) > 60 else 8
     marker = {
         "color": layer.get("opacity_color") or inside, "symbol": layer["symbol"],
-        "size": size, "line": {"color": color, "width": 0 if many else 1.6},
+        "size": size, "line": {"color": color, "width": 0 if layer.get("opacity_color") else 1 if many else 1.6},
     }  # fmt: skip
+    bars = wash(color, 0.28) if len(layer["y"]) > 60 else color
     x, y = (layer["y"], layer["x"]) if forest else (layer["x"], layer["y"])
     value = "%{x:.4g}" if forest else "%{y:.4g}"
     where = "%{text}" if spec["kind"] != "scatter" else "%{text}: %{x:.4g}"
     return [{
         "type": "scatter", "mode": "markers", "x": x, "y": y, "marker": marker,
-        **_errors(layer, "error_x" if forest else "error_y", color),
+        **_errors(layer, "error_x" if forest else "error_y", bars),
         "name": layer.get("name", ""), "text": layer["text"],
         "hovertemplate": f"{where}: {value}" if spec["kind"] != "scatter" else f"{where}, {value}",
     }]  # fmt: skip
@@ -291,6 +292,7 @@ def _axis(axis: Spec, width: int) -> Spec:
 
 def _capital(text: str) -> str:
     """Return an axis title with a capital, but leave symbols such as ρ and d′ alone."""
+    text = text.replace("_", " ")
     return (
         text[0].upper() + text[1:]
         if text[:2].isascii() and text[:2].isalpha()
@@ -328,6 +330,18 @@ def _references(layout: Spec, spec: Spec, i: int) -> None:
         layout["annotations"].append({
             "text": reference["label"], "showarrow": False, "font": {"size": 11.5, "color": MUTED},
             f"{across}ref": f"{across}{_suffix(i)}", f"{along}ref": f"{along}{_suffix(i)} domain",
-            f"{across}": value, f"{along}": 1, "xanchor": "left" if spec["forest"] else "right",
-            "yanchor": "top" if spec["forest"] else "bottom", "xshift": 3 if spec["forest"] else 0,
+            f"{across}": value, f"{along}": 1, **_beside(spec, value, layout[f"xaxis{_suffix(i)}"]),
         })  # fmt: skip
+
+
+def _beside(spec: Spec, value: float, axis: Spec) -> Spec:
+    """Return where a reference's label stands: inside the panel, off the line."""
+    if not spec["forest"]:
+        return {"xanchor": "right", "yanchor": "bottom"}
+    low, high = axis.get("range", (value, value + 1))
+    left = value < (low + high) / 2
+    return {
+        "xanchor": "left" if left else "right",
+        "yanchor": "top",
+        "xshift": 3 if left else -3,
+    }

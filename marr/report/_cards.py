@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["anchors_of", "finding_card", "finding_label", "level_class", "link_card"]
 
-_DETAILS = ("target", "stimulus", "measure", "over", "by", "on", "readout")
+_DETAILS = ("target", "stimulus", "measure", "readout", "on", "by", "over")
+_ACRONYMS = {"rdm": "RDM", "rdms": "RDMs"}
 STYLES = {
     "supported": "yes",
     "reversed": "yes",
@@ -40,12 +41,15 @@ def level_class(level: str) -> str:
 
 def finding_label(finding: Finding) -> str:
     """Return a short name: the analysis and what it was asked about."""
-    name = finding.analysis.rsplit(".", 1)[-1].replace("_", " ")
+    words = finding.analysis.rsplit(".", 1)[-1].split("_")
+    name = " ".join(_ACRONYMS.get(word, word) for word in words)
     details = [finding.parameters.get(key) for key in _DETAILS]
+    sites = finding.parameters.get("sites")
+    details += sites if isinstance(sites, (list, tuple)) and len(sites) == 1 else []
     shown = [
         d for d in details if isinstance(d, str) and d not in {"", "choice", "fixed"}
     ]
-    return " · ".join([name[:1].upper() + name[1:], *shown[:2]])
+    return " · ".join([name[:1].upper() + name[1:], *shown[:3]])
 
 
 def anchors_of(findings: Sequence[Finding]) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_NODES", "Edge", "Node", "draw_map"]
 
-MAX_NODES = 48
+MAX_NODES = 12
 NODE_WIDTH, NODE_HEIGHT, ROW = 258, 46, 62
 COLUMN, TOP, LEFT = 364, 40, 8
 MAX_LABEL = 31

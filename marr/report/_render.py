@@ -16,7 +16,7 @@ from marr.findings import EVIDENCE_GRADES, GRADE_WORDS, LEVELS
 from marr.findings._palette import theme_map
 from marr.report._cards import anchors_of, finding_card, link_card
 from marr.report._headline import grade_icon
-from marr.report._linkmap import Edge, Node, draw_map
+from marr.report._linkmap import MAX_NODES, Edge, Node, draw_map
 from marr.report._origin import methods_of, provenance_of, references_of
 from marr.report._pack import compress, plotly_block, script_json
 from marr.report._records import correct_families
@@ -103,6 +103,7 @@ def page_view(report: Report) -> dict[str, Any]:
         "title": report.title, "abstract": paragraphs(report.abstract),
         "studies": summary_of(report, cards, links), "levels": _levels(cards),
         "cards": cards, "links": _ordered(links), "map": _map(cards, links),
+        "n_unlinked": sum(not c["links"] for c in cards) if len(cards) > MAX_NODES else 0,
         "untested": [u | {"a": cards[u["a"]], "b": cards[u["b"]]} for u in untested],
         "methods": methods_of(cards, links), "references": references_of(cards, links),
         "provenance": provenance_of(report.findings, cards),

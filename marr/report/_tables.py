@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROWS", "dataset_frame", "finding_tables", "table_view"]
 
-MAX_ROWS = 200
+MAX_ROWS = 100
 """Rows of a table that the page shows; the CSV has all."""
 
 _NAMES = {

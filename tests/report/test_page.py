@@ -176,7 +176,7 @@ def test_figures_are_stored_once_and_compressed(report, page):
 def test_csv_holds_all_rows_and_the_table_says_what_it_leaves_out(page):
     stored = json.loads(block(page, "csv"))
     assert len(stored["representation-pairwise-correlations-mouse"].splitlines()) == 401
-    assert "The first 200 of 400 rows; the CSV has all." in page
+    assert "The first 100 of 400 rows; the CSV has all." in page
 
 
 def test_page_without_findings(tmp_path):
