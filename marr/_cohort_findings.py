@@ -161,13 +161,21 @@ def _over_members(stacked: xr.Dataset) -> xr.Dataset:
     if null is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (combined["estimate"] - null) / spread
-        p = xr.apply_ufunc(lambda x: 2 * stats.t.sf(np.abs(x), n - 1), t)
+        p = _t_test_p(t, n, combined["estimate"].attrs)
         # members that agree exactly have no spread: nothing to test with
         combined["p_value"] = p.where(spread > 0)
         combined["p_corrected"] = (combined["p_value"] * p.count()).clip(max=1.0)
     else:
         combined = combined.drop_vars(["p_value", "p_corrected"], errors="ignore")
     return combined
+
+
+def _t_test_p(t: xr.DataArray, n: int, attrs: dict[str, Any]) -> xr.DataArray:
+    """Return p over members: one-sided for a score against chance, else two-sided."""
+    if attrs.get("chance") is None:
+        return xr.apply_ufunc(lambda x: 2 * stats.t.sf(np.abs(x), n - 1), t)
+    sign = -1.0 if attrs.get("better") == "lower" else 1.0
+    return xr.apply_ufunc(lambda x: stats.t.sf(sign * x, n - 1), t)
 
 
 def _null_value(combined: xr.Dataset) -> Any:

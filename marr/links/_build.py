@@ -11,14 +11,16 @@ import xarray as xr
 from marr.errors import ContractError, check_option
 from marr.findings import Finding, Note, provenance, weaker_grade
 from marr.links._circular import effect_end, refuse_circular
+from marr.links._correlate import LinkTest, correlate_along
 from marr.links._join import Joined, choose_axis, join, trial_overlap
 from marr.links._link import LINK_KINDS, MIN_SHARED, Link, verdict_of
-from marr.links._tested import LinkTest, tested_along
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["link"]
+
+STATISTICS = {"spearman": "Spearman ρ", "pearson": "Pearson r"}
 
 _QUESTIONS = {
     "covaries": "Do {a} and {b} rise and fall together over {along}s?",
@@ -34,13 +36,14 @@ def link(
     kind: str = "covaries",
     control: Sequence[str] = (),
     variables: tuple[str, str] = ("estimate", "estimate"),
+    statistic: str = "spearman",
     same_units: bool = False,
     n_permutations: int = 5000,
     seed: int = 0,
 ) -> Link:
     """Test whether two findings agree along an axis that they share.
 
-    The statistic is Spearman's rank correlation, partial where `control` is given.
+    The statistic is a correlation, partial where `control` is given.
     Where both findings carry halves of the same trials it is computed across
     opposite halves, both ways, and averaged. In a cohort it is computed within each
     member and averaged on Fisher's z scale.
@@ -59,6 +62,9 @@ def link(
         Variables of either finding to partial out, e.g. ["spread"].
     variables : pair of str
         Which variable of each end, e.g. ("weight", "estimate").
+    statistic : {"spearman", "pearson"}
+        Rank correlation, or Pearson's for values on one scale (two sets of
+        correlations).
     same_units : bool
         Equal unit ids of systems with other names are the same units.
     n_permutations : int
@@ -89,6 +95,7 @@ def link(
             msg = f"{name} must be a Finding; got {type(end).__name__}."
             raise ContractError(msg)
     check_option("kind", kind, LINK_KINDS)
+    check_option("statistic", statistic, STATISTICS)
     refuse_circular(a, b)
     if kind == "used":
         readout, effect = effect_end(a, b)
@@ -102,14 +109,21 @@ def link(
     parameters: dict[str, Any] = {
         "control": list(control),
         "variables": list(variables),
+        "statistic": statistic,
         "n_permutations": n_permutations,
         "seed": seed,
     }
-    test = _tested(joined, axis, n_permutations, seed)
+    test = _tested(joined, axis, n_permutations, seed, ranked=statistic == "spearman")
+    parameters["over_members"] = test.over_members
     notes = _notes(a, b, joined, kind)
     if kind == "used":
         notes += _specificity(a, b, axis, variables, control, n_permutations, seed)
-    verdict = verdict_of(test.statistic, test.p_value, joined.n)
+    verdict = verdict_of(
+        test.statistic,
+        test.p_value,
+        joined.n,
+        test.ci if test.over_members else None,
+    )
     a_label, b_label = _label(a, axis, variables[0]), _label(b, axis, variables[1])
     return Link(
         kind=kind,
@@ -121,7 +135,7 @@ def link(
         b_level=b.level,
         along=axis,
         statistic=test.statistic,
-        statistic_name=_statistic_name(control),
+        statistic_name=_statistic_name(statistic, control),
         ci=test.ci,
         p_value=test.p_value,
         verdict=verdict,
@@ -130,9 +144,9 @@ def link(
         minimum_detectable=test.minimum_detectable,
         evidence=(a.evidence, b.evidence),
         grade=b.evidence if kind == "used" else weaker_grade(a.evidence, b.evidence),
-        sentence=_sentence(test, joined, axis, control),
+        sentence=_sentence(test, joined, axis, _statistic_name(statistic, control)),
         question=_QUESTIONS[kind].format(a=a_label, b=b_label, along=axis),
-        methods=_methods(joined, test, control, n_permutations),
+        methods=_methods(joined, test, control, parameters),
         citations=("freedman1983", "phipson2010") if control else ("phipson2010",),
         notes=notes,
         points=_points(joined, axis, a_label, b_label),
@@ -146,11 +160,17 @@ def link(
     )
 
 
-def _tested(joined: Joined, axis: str, n_permutations: int, seed: int) -> LinkTest:
+def _tested(
+    joined: Joined, axis: str, n_permutations: int, seed: int, *, ranked: bool
+) -> LinkTest:
     """Return the test, or one without a number where too few members are shared."""
     if joined.n >= 4:
-        return tested_along(
-            joined, along=axis, n_permutations=n_permutations, seed=seed
+        return correlate_along(
+            joined,
+            along=axis,
+            n_permutations=n_permutations,
+            seed=seed,
+            ranked=ranked,
         )
     nan = float("nan")
     return LinkTest(nan, (nan, nan), nan, nan, "none: too few", np.array([]), "none")
@@ -161,28 +181,31 @@ def _label(finding: Finding, axis: str, variable: str) -> str:
     return f"{attrs.get('long_name', variable)} ({finding.system})"
 
 
-def _statistic_name(control: Sequence[str]) -> str:
+def _statistic_name(statistic: str, control: Sequence[str]) -> str:
     if control:
-        return f"partial Spearman ρ (given {', '.join(control)})"
-    return "Spearman ρ"
+        return f"partial {STATISTICS[statistic]} (given {', '.join(control)})"
+    return STATISTICS[statistic]
 
 
-def _sentence(test: LinkTest, joined: Joined, axis: str, control: Sequence[str]) -> str:
+def _sentence(test: LinkTest, joined: Joined, axis: str, name: str) -> str:
     if joined.n < MIN_SHARED:
         return f"Only {joined.n} shared {axis}s: too few for a verdict."
     members = len(test.per_member)
     within = f" within each of {members} members" if members > 1 else ""
     halves = ", across opposite halves of the trials" if joined.cross_fit else ""
     return (
-        f"{_statistic_name(control)} = {test.statistic:.2f} "
+        f"{name} = {test.statistic:.2f} "
         f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}] over {joined.n} {axis}s{within}{halves}; "
-        f"p = {test.p_value:.2g}. With this null, |ρ| of {test.minimum_detectable:.2f} "
+        f"p = {test.p_value:.2g}. With this null, a size of {test.minimum_detectable:.2f} "
         "would have been found with power .8."
     )
 
 
 def _methods(
-    joined: Joined, test: LinkTest, control: Sequence[str], n_permutations: int
+    joined: Joined,
+    test: LinkTest,
+    control: Sequence[str],
+    parameters: dict[str, Any],
 ) -> str:
     fit = (
         "computed across opposite halves of the trials, both ways, and averaged"
@@ -190,14 +213,16 @@ def _methods(
         else "computed on the findings as they are"
     )
     partial = (
-        f" Ranks of {', '.join(control)} were regressed out of both, and residuals "
+        f" {', '.join(control)} (ranked alike) were regressed out of both, and residuals "
         "permuted (Freedman and Lane)."
         if control
         else ""
     )
-    draws = "" if joined.nulls is not None else f" ({n_permutations} draws)"
+    draws = (
+        "" if joined.nulls is not None else f" ({parameters['n_permutations']} draws)"
+    )
     return (
-        f"Spearman's rank correlation, {fit}; interval: {test.interval}; null: "
+        f"{STATISTICS[parameters['statistic']]}, {fit}; interval: {test.interval}; null: "
         f"{test.null}{draws}; two-sided p with one added to numerator and "
         f"denominator.{partial}"
     )
@@ -244,7 +269,7 @@ def _specificity(
     joined = join(a, b, axis, variables=variables, control=given)
     if joined.n < MIN_SHARED:
         return ()
-    test = tested_along(joined, along=axis, n_permutations=n_permutations, seed=seed)
+    test = correlate_along(joined, along=axis, n_permutations=n_permutations, seed=seed)
     text = (
         f"Given the off-target effect of each lesion, partial ρ = {test.statistic:.2f} "
         f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}], p = {test.p_value:.2g}."

@@ -31,6 +31,7 @@ VERDICTS = {
     "supported": "the two findings go together",
     "reversed": "the two findings go together, against the expected direction",
     "no link seen": "no relation larger than the minimum detectable effect was seen",
+    "mixed": "the members of the cohort disagree: the interval over members holds 0",
     "too few": "too few shared members for a verdict",
 }
 
@@ -127,6 +128,11 @@ class Link:
         """Hash the content id."""
         return hash(self.id)
 
+    @property
+    def over_members(self) -> bool:
+        """Whether the interval runs over the members of a cohort."""
+        return bool(self.parameters.get("over_members", False))
+
     def corrected(self, p: float, correction: str, family: str) -> Link:
         """Return the link with the corrected p of its family, and the verdict on it."""
         return replace(
@@ -134,7 +140,9 @@ class Link:
             p_corrected=float(p),
             correction=correction,
             family=family,
-            verdict=verdict_of(self.statistic, float(p), self.n),
+            verdict=verdict_of(
+                self.statistic, float(p), self.n, self.ci if self.over_members else None
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,10 +184,25 @@ class Link:
         )
 
 
-def verdict_of(statistic: float, p: float, n: int) -> str:
-    """Return the verdict of a two-sided test whose expected sign is positive."""
+def verdict_of(
+    statistic: float, p: float, n: int, member_ci: tuple[float, float] | None = None
+) -> str:
+    """Return the verdict of a two-sided test whose expected sign is positive.
+
+    Parameters
+    ----------
+    statistic, p : float
+        Statistic and its (corrected) p-value.
+    n : int
+        Shared members of the axis.
+    member_ci : tuple of float, optional
+        Interval over the members of a cohort. A relation that holds in these systems
+        (p) but whose interval over members includes 0 is "mixed".
+    """
     if n < MIN_SHARED:
         return "too few"
     if not p < ALPHA:
         return "no link seen"
+    if member_ci is not None and member_ci[0] <= 0 <= member_ci[1]:
+        return "mixed"
     return "supported" if statistic > 0 else "reversed"

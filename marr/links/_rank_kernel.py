@@ -1,4 +1,4 @@
-"""Rank correlations within members of a cohort, batched over permutations."""
+"""Correlations of (ranked) values with controls partialled out, batched over draws."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from scipy.stats import rankdata
 __all__ = ["bootstrap_statistics", "permuted_statistics", "rank_statistic"]
 
 
-def _residual_ranks(
-    values: Float[ndarray, "ways n"], controls: Float[ndarray, "ways n k"]
+def _residuals(
+    values: Float[ndarray, "ways n"],
+    controls: Float[ndarray, "ways n k"],
+    ranked: bool,
 ) -> Float[ndarray, "ways n"]:
-    """Return centered ranks, with the ranks of the controls regressed out."""
-    ranks = rankdata(values, axis=1)
-    return _project_out(ranks, _basis(controls))
+    """Return centered (ranked) values, with the (ranked) controls regressed out."""
+    shown = rankdata(values, axis=1) if ranked else values
+    return _project_out(shown, _basis(controls, ranked))
 
 
-def _basis(controls: Float[ndarray, "ways n k"]) -> Float[ndarray, "ways n m"]:
-    """Return an orthonormal basis of the intercept and the ranked controls."""
+def _basis(
+    controls: Float[ndarray, "ways n k"], ranked: bool
+) -> Float[ndarray, "ways n m"]:
+    """Return an orthonormal basis of the intercept and the (ranked) controls."""
     ways, n, _ = controls.shape
-    design = np.concatenate([np.ones((ways, n, 1)), rankdata(controls, axis=1)], axis=2)
+    shown = rankdata(controls, axis=1) if ranked else controls
+    design = np.concatenate([np.ones((ways, n, 1)), shown], axis=2)
     design[:, :, 1:] -= design[:, :, 1:].mean(axis=1, keepdims=True)
     scale = np.linalg.norm(design, axis=1, keepdims=True)
     u, s, _ = np.linalg.svd(
@@ -52,9 +57,11 @@ def rank_statistic(
     x: Float[ndarray, "ways n"],
     y: Float[ndarray, "ways n"],
     controls: Float[ndarray, "ways n k"],
+    *,
+    ranked: bool = True,
 ) -> float:
-    """Return the (partial) Spearman correlation, averaged over ways."""
-    rx, ry = _residual_ranks(x, controls), _residual_ranks(y, controls)
+    """Return the (partial) Spearman or Pearson correlation, averaged over ways."""
+    rx, ry = _residuals(x, controls, ranked), _residuals(y, controls, ranked)
     return float(_correlation(rx, ry).mean())
 
 
@@ -63,17 +70,19 @@ def permuted_statistics(
     y: Float[ndarray, "ways n"],
     controls: Float[ndarray, "ways n k"],
     orders: Int[ndarray, "draws n"],
+    *,
+    ranked: bool = True,
 ) -> Float[ndarray, " draws"]:
     """Return the statistic under permutations of the residuals of x (Freedman-Lane).
 
-    The residual ranks of x are permuted, the controls are regressed out again, and
-    the result is correlated with the residual ranks of y. The same permutation is
+    The residuals of x are permuted, the controls are regressed out again, and the
+    result is correlated with the residuals of y. The same permutation is
     used in both ways, so that the dependence between halves is kept.
     """
-    rx, ry = _residual_ranks(x, controls), _residual_ranks(y, controls)
+    rx, ry = _residuals(x, controls, ranked), _residuals(y, controls, ranked)
     shuffled = rx[:, orders]  # (ways, draws, n)
     if controls.shape[2]:
-        basis = _basis(controls)[:, None]
+        basis = _basis(controls, ranked)[:, None]
         shuffled = _project_out(shuffled, basis)
     return np.asarray(_correlation(shuffled, ry[:, None, :]).mean(axis=0))
 
@@ -83,6 +92,10 @@ def bootstrap_statistics(
     y: Float[ndarray, "ways n"],
     controls: Float[ndarray, "ways n k"],
     rows: Int[ndarray, "draws n"],
+    *,
+    ranked: bool = True,
 ) -> Float[ndarray, " draws"]:
     """Return the statistic of resampled members of the axis."""
-    return np.array([rank_statistic(x[:, r], y[:, r], controls[:, r]) for r in rows])
+    return np.array(
+        [rank_statistic(x[:, r], y[:, r], controls[:, r], ranked=ranked) for r in rows]
+    )

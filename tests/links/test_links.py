@@ -308,3 +308,27 @@ def test_replace_keeps_links_comparable():
     x = np.arange(12.0)
     found = link(unit_finding(x), effects(x))
     assert replace(found, p_corrected=0.5).id == found.id
+
+
+def test_pearson_is_offered_for_values_on_one_scale(rng):
+    x = rng.normal(size=30)
+    y = x + rng.normal(size=30)
+    found = link(unit_finding(x), effects(y), statistic="pearson")
+    assert found.statistic == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert found.statistic_name == "Pearson r"
+    with pytest.raises(marr.MarrError, match="Did you mean 'pearson'"):
+        link(unit_finding(x), effects(y), statistic="person")
+
+
+def test_members_that_disagree_get_a_mixed_verdict(rng):
+    members = np.repeat(["m0", "m1", "m2", "m3"], 30)
+    x = rng.normal(size=120)
+    sign = np.repeat([1, 1, 1, -1], 30)
+    y = sign * x + 0.1 * rng.normal(size=120)
+    found = link(
+        unit_finding(x, members=members), effects(y, members=members), kind="used"
+    )
+    assert found.p_value < 0.05
+    assert found.ci[0] < 0 < found.ci[1]
+    assert found.verdict == "mixed"
+    assert found.corrected(0.001, "holm", "confirmatory").verdict == "mixed"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from marr.links._join import Joined
 
-__all__ = ["LinkTest", "tested_along"]
+__all__ = ["LinkTest", "correlate_along"]
 
 N_BOOTSTRAP = 1000
 _LIMIT = 0.999999
@@ -37,12 +37,18 @@ class LinkTest:
     null: str
     per_member: NDArray[np.float64]
     interval: str
+    over_members: bool = False
 
 
-def tested_along(
-    joined: Joined, *, along: str, n_permutations: int, seed: int
+def correlate_along(
+    joined: Joined,
+    *,
+    along: str,
+    n_permutations: int,
+    seed: int,
+    ranked: bool = True,
 ) -> LinkTest:
-    """Return the rank correlation of two findings with its null and interval.
+    """Return the correlation of two findings with its null and interval.
 
     In a cohort the correlation is taken within each member, averaged on Fisher's z
     scale, and permuted within members.
@@ -57,15 +63,18 @@ def tested_along(
         Draws of the null.
     seed : int
         Seed of null and bootstrap.
+    ranked : bool
+        Spearman's rank correlation; False gives Pearson's.
     """
     members = [np.flatnonzero(joined.member == m) for m in np.unique(joined.member)]
     members = [rows for rows in members if len(rows) >= 4]
     per_member = np.array(
-        [rank_statistic(*_part(joined, rows)) for rows in members], dtype=float
+        [rank_statistic(*_part(joined, rows), ranked=ranked) for rows in members],
+        dtype=float,
     )
     null = np.stack(
         [
-            _null(joined, rows, along, n_permutations, seed + k)
+            _null(joined, rows, along, (n_permutations, seed + k), ranked=ranked)
             for k, rows in enumerate(members)
         ]
     )
@@ -74,7 +83,7 @@ def tested_along(
     p = float(permutation_p(np.array(statistic), null_mean, tail="two"))
     spread = float(np.arctanh(np.clip(null_mean, -_LIMIT, _LIMIT)).std())
     reach = scipy_stats.norm.ppf(0.975) + scipy_stats.norm.ppf(0.8)
-    ci, interval = _interval(joined, members, per_member, seed)
+    ci, interval = _interval(joined, members, per_member, seed, ranked=ranked)
     return LinkTest(
         statistic=statistic,
         ci=ci,
@@ -83,6 +92,7 @@ def tested_along(
         null=_null_words(joined, along, len(members)),
         per_member=per_member,
         interval=interval,
+        over_members=len(members) >= 3,
     )
 
 
@@ -93,23 +103,30 @@ def _part(
 
 
 def _null(
-    joined: Joined, rows: NDArray[np.intp], along: str, n_permutations: int, seed: int
+    joined: Joined,
+    rows: NDArray[np.intp],
+    along: str,
+    draws_and_seed: tuple[int, int],
+    *,
+    ranked: bool,
 ) -> NDArray[np.float64]:
     """Return draws of the statistic of one member under no relation."""
     x, y, controls = _part(joined, rows)
     if joined.nulls is not None:
         draws = joined.nulls[:, rows]
-        return np.array([rank_statistic(x, d[None], controls) for d in draws])
+        return np.array(
+            [rank_statistic(x, d[None], controls, ranked=ranked) for d in draws]
+        )
     scheme = "shift" if along == "time" else "within"
     strata = None if scheme == "shift" else joined.strata[rows]
     orders = permutations(
         len(rows),
-        n_permutations=n_permutations,
-        seed=seed,
+        n_permutations=draws_and_seed[0],
+        seed=draws_and_seed[1],
         within=strata,
         scheme=scheme,
     )
-    return permuted_statistics(x, y, controls, orders)
+    return permuted_statistics(x, y, controls, orders, ranked=ranked)
 
 
 def _mean_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,6 +139,8 @@ def _interval(
     members: list[NDArray[np.intp]],
     per_member: NDArray[np.float64],
     seed: int,
+    *,
+    ranked: bool,
 ) -> tuple[tuple[float, float], str]:
     """Return an interval over members (three or more) or over the axis."""
     if len(members) >= 3:
@@ -134,6 +153,7 @@ def _interval(
         bootstrap_statistics(
             *_part(joined, rows),
             rows=rng.integers(0, len(rows), (N_BOOTSTRAP, len(rows))),
+            ranked=ranked,
         )
         for rows in members
     ]
