@@ -182,7 +182,7 @@ def _tables(
             seed=settings.seed,
         )
         tables["joint"]["estimate"].attrs = dict(data["estimate"].attrs)
-    order = np.argsort(-data["estimate"].values, kind="stable")
+    order = np.lexsort((data[axis].values, -data["estimate"].values))
     tables["ranked"] = data.isel({axis: order})
     return tables, redundancy
 

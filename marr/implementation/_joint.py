@@ -114,12 +114,17 @@ def joint_lesions(
     """
     first, second = halves == 0, halves == 1
     singles = target.trials[:, second]
-    rank = np.argsort(-mean_losses(target.trials[:, first]), kind="stable")
+    labels = np.array([member.label for member in sweep.members])
+    rank = np.lexsort((labels, -mean_losses(target.trials[:, first])))
     n = len(sweep.members)
     doses = doses_up_to(n)
     rng = np.random.default_rng([seed, 2])
     n_draws = min(_N_RANDOM, n_random)
-    orders = [rank, rank[::-1], *(rng.permutation(n) for _ in range(n_draws))]
+    orders = [
+        rank,
+        rank[::-1],
+        *(rng.permutation(np.argsort(labels)) for _ in range(n_draws)),
+    ]
     quiet = ~needed & _quiet(
         target.trials[:, first], dependent.groups[first], bar, n_permutations
     )

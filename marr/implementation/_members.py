@@ -222,14 +222,16 @@ def random_directions(sweep: Sweep, n: int, rng: np.random.Generator) -> list[Me
     Sites are drawn in proportion to their units, so that a direction is an arbitrary part
     of the system of the size of a unit. Sites with a single unit have none.
     """
-    sizes = {site: len(units) for site, units in sweep.pool.items() if len(units) > 1}
+    sites = sorted(site for site, units in sweep.pool.items() if len(units) > 1)
+    sizes = {site: len(sweep.pool[site]) for site in sites}
     if not sizes:
         return []
     share = np.array(list(sizes.values())) / sum(sizes.values())
     drawn = []
     for i, which in enumerate(rng.choice(len(sizes), size=n, p=share)):
         site = list(sizes)[which]
-        direction = rng.normal(size=(sizes[site], 1))
+        direction = np.empty((sizes[site], 1))
+        direction[np.argsort(sweep.pool[site])] = rng.normal(size=(sizes[site], 1))
         drawn.append(
             Member(f"random {i}", {site: sweep.pool[site]}, subspace=direction)
         )
@@ -247,7 +249,9 @@ def random_sets(
     """
     if sweep.axis == "site":
         own = set(member.units)
-        others = [(s, u) for s, us in sweep.pool.items() if s not in own for u in us]
+        others = sorted(
+            (s, u) for s, us in sweep.pool.items() if s not in own for u in us
+        )
         if len(others) <= member.size:
             return []
         picks = [rng.choice(len(others), member.size, replace=False) for _ in range(n)]
@@ -255,7 +259,7 @@ def random_sets(
     drawn: list[list[tuple[str, str]]] = [[] for _ in range(n)]
     for site, units in member.units.items():
         inside = set() if sweep.partition else set(units)
-        others = [(site, u) for u in sweep.pool[site] if u not in inside]
+        others = [(site, u) for u in sorted(sweep.pool[site]) if u not in inside]
         if len(others) < len(units) + sweep.partition:
             return []
         for chosen in drawn:
