@@ -137,6 +137,7 @@ def finding_from_draft(
     seconds: float,
 ) -> Finding:
     """Return the finding of a draft: labels, provenance, trial hashes."""
+    _refuse_empty(draft, f"{name} of {systems[0].name!r}")
     summary = (
         draft.summary(draft.estimate) if callable(draft.summary) else draft.summary
     )
@@ -167,20 +168,21 @@ def finding_from_draft(
         ),
         trial_hashes=np.concatenate([trial_hashes(s) for s in systems]),
     )
-    _refuse_empty(finding)
     if callable(draft.summary):
         object.__setattr__(finding, "_summarize", draft.summary)
     return finding
 
 
-def _refuse_empty(finding: Finding) -> None:
+def _refuse_empty(draft: Draft, what: str) -> None:
     """Refuse an estimate that is NaN everywhere: that is no result."""
-    values = finding.estimate["estimate"].values
+    if "estimate" not in draft.estimate:
+        return
+    values = draft.estimate["estimate"].values
     if values.dtype.kind == "f" and values.size and np.isnan(values).all():
-        reasons = " ".join(n.text for n in finding.notes)
+        reasons = " ".join(n.text for n in draft.notes)
         msg = (
-            f"{finding.analysis} of {finding.system!r} has no number to give: the "
-            f"estimate is undefined everywhere. {reasons}"
+            f"{what} has no number to give: the estimate is undefined everywhere. "
+            f"{reasons}"
         )
         raise StatisticsError(msg)
 

@@ -231,7 +231,7 @@ def clusters_of(
     column = system.group_column
     if column is None or column in used:
         return None, None
-    return np.asarray(pd.factorize(system.trials[column])[0], dtype=np.int64), column
+    return np.asarray(system.groups(), dtype=np.int64), column
 
 
 def short(level: object) -> str:

@@ -56,9 +56,9 @@ def _stars(table: xr.Dataset, spec: FigureSpec, n_panels: int) -> Layer:
     known = spec.color == "estimate" and "p_corrected" in table and n_panels == 1
     if not known or table["p_corrected"].size > MAX_STARS:
         return {}
-    p = np.asarray(
-        table["p_corrected"].squeeze().transpose(spec.y, spec.x).values, dtype=float
-    )
+    found = table["p_corrected"]
+    single = [d for d in found.dims if d not in {spec.x, spec.y}]
+    p = np.asarray(found.squeeze(single).transpose(spec.y, spec.x).values, dtype=float)
     rows, columns = np.nonzero(p < ALPHA)
     if not rows.size:
         return {}

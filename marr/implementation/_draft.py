@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marr._analysis import Draft
+from marr.findings import Note
 from marr.implementation._effects import (
     add_off_target,
     estimate_of,
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
     from marr.systems import System
 
 __all__ = ["Run", "Settings", "ablation_draft"]
+
+ONE_HALF = Note(
+    "one_half",
+    "All trials belong to one half of the whole system: there are no joint ablations, "
+    "and a link cannot use disjoint trials.",
+    "Select trials of both halves (system.halves).",
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,7 @@ def ablation_draft(run: Run, wording: Wording, settings: Settings) -> Draft:
         n_permutations=settings.n_permutations,
     )
     notes += readout_notes(run.sweep, run.system, run.fitted[0], run.intact[0])
+    notes += [] if _both_halves(run.system) else [ONE_HALF]
     return Draft(
         estimate=data,
         summary=wording.summary,
@@ -157,6 +166,10 @@ def _estimate(
     return data
 
 
+def _both_halves(system: System) -> bool:
+    return len(np.unique(system.halves)) == 2
+
+
 def _tables(
     run: Run, losses: list[Losses], data: xr.Dataset, settings: Settings
 ) -> tuple[dict[str, xr.Dataset], Redundancy | None]:
@@ -167,7 +180,7 @@ def _tables(
     if axis == "unit":
         off = losses[1] if len(losses) > 1 else None
         tables["unit"] = half_table(data, axis, losses[0], off, halves)
-    if settings.joint and len(run.sweep.members) > 1:
+    if settings.joint and _both_halves(run.system) and len(run.sweep.members) > 1:
         tables["joint"], redundancy = joint_lesions(
             run.engine,
             run.sweep,

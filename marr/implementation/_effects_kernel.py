@@ -46,8 +46,11 @@ def collapse(
     Returns
     -------
     sums, counts : ndarray of shape (n_members, n_groups)
+        Without any trial one empty group.
     """
-    n_groups = int(groups.max()) + 1 if groups.size else 0
+    if not groups.size:
+        return np.zeros((losses.shape[0], 1)), np.zeros((losses.shape[0], 1))
+    n_groups = int(groups.max()) + 1
     defined = np.isfinite(losses)
     order = np.argsort(groups, kind="stable")
     present, starts = np.unique(groups[order], return_index=True)

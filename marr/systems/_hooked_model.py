@@ -14,7 +14,7 @@ from marr.systems._apply import mean_over_trials
 from marr.systems._hooked_readout import Readout, last_valid
 from marr.systems._hooked_writes import Write, check_perturbation, write_of
 from marr.systems._perturbations import Perturbation
-from marr.systems._system import System, group_column
+from marr.systems._system import System, group_codes, group_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,9 +108,7 @@ class HookedModel(System):
     def groups(self) -> NDArray[np.intp] | None:
         """Return an integer code of the group of each trial, or None."""
         column = self.group_column
-        return (
-            None if column is None else np.asarray(pd.factorize(self.task[column])[0])
-        )
+        return None if column is None else group_codes(self, self.task[column])
 
     @cached_property
     def _half_series(self) -> pd.Series:

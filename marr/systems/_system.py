@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from marr.systems._perturbations import Perturbation
 
-__all__ = ["System", "group_column", "trial_hashes"]
+__all__ = ["System", "group_codes", "group_column", "trial_hashes"]
 
 Selector = Any
 
@@ -127,7 +127,7 @@ class System(ABC):
 
         table = self.trials
         column = group_column(table)
-        groups = None if column is None else table[column].to_numpy()
+        groups = None if column is None else group_codes(self, table[column])
         return pd.Series(halves(len(table), groups=groups), index=table.index)
 
     @property
@@ -138,9 +138,7 @@ class System(ABC):
     def groups(self) -> NDArray[np.intp] | None:
         """Return an integer code of the group of each trial, or None."""
         column = self.group_column
-        if column is None:
-            return None
-        return np.asarray(pd.factorize(self.trials[column])[0])
+        return None if column is None else group_codes(self, self.trials[column])
 
     def column(self, name: str, *, argument: str = "column") -> pd.Series:
         """Return a column of the trial table, or raise with the nearest name.
@@ -257,6 +255,19 @@ def group_column(table: pd.DataFrame) -> str | None:
         if name in table.columns and table[name].nunique() > 1:
             return name
     return None
+
+
+def group_codes(system: System, groups: pd.Series) -> NDArray[np.intp]:
+    """Return an integer code of the group of each trial; every trial must have one."""
+    if groups.isna().any():
+        missing = groups.index[groups.isna()][:3].tolist()
+        msg = (
+            f"column {groups.name!r} groups dependent trials of {system.name!r}, but is "
+            f"missing on {int(groups.isna().sum())} of them (e.g. {missing}). Fill it, "
+            "drop these trials, or rename the column."
+        )
+        raise ContractError(msg)
+    return np.asarray(pd.factorize(groups)[0], dtype=np.intp)
 
 
 def trial_hashes(system: System) -> NDArray[np.uint64]:
