@@ -199,7 +199,7 @@ def layout_for(spec: Spec, *, narrow: bool = False) -> Spec:
         "shapes": [], "annotations": [], "uirevision": "keep",
     }  # fmt: skip
     for i, title in enumerate(spec["panels"]):
-        _place(layout, spec, i, (rows, columns, n))
+        _place(layout, spec, i, (rows, columns, n), 34 if narrow else 64 // columns)
         if title:
             layout["annotations"].append(_panel_title(layout, i, title))
         _references(layout, spec, i)
@@ -230,14 +230,16 @@ def _suffix(i: int) -> str:
     return "" if i == 0 else str(i + 1)
 
 
-def _place(layout: Spec, spec: Spec, i: int, grid: tuple[int, int, int]) -> None:
+def _place(
+    layout: Spec, spec: Spec, i: int, grid: tuple[int, int, int], width_x: int
+) -> None:
     rows, columns, n = grid
     row, column = divmod(i, columns)
     gap_x, gap_y = 0.06, min(0.12, 0.24 / max(rows, 1))
     width = (1 - gap_x * (columns - 1)) / columns
     high = (1 - gap_y * (rows - 1)) / rows
     left, top = column * (width + gap_x), 1 - row * (high + gap_y)
-    x, y = _axis(spec["x"], 52), _axis(spec["y"], 36)
+    x, y = _axis(spec["x"], width_x), _axis(spec["y"], 32)
     if spec["forest"]:
         reverse = [len(spec["x"]["categories"]) - 0.4, -0.6]
         x, y = {**y, **_value_range(spec)}, {**x, "range": reverse}

@@ -67,8 +67,9 @@ def _figure(plain: dict[str, Any], key: str) -> tuple[dict[str, Any], dict[str, 
     """Return a figure's part of the template and its data for the page's store."""
     drawn = rounded(to_plotly(plain))
     store = {"data": drawn["data"], "layout": drawn["layout"]}
-    if len(plain["panels"]) > 1:
-        store["narrow"] = rounded(to_plotly(plain, narrow=True))["layout"]
+    narrow = rounded(to_plotly(plain, narrow=True))["layout"]
+    if narrow != drawn["layout"]:
+        store["narrow"] = narrow
     view = {
         "key": key, "height": drawn["layout"]["height"], "caption": plain["caption"],
         "notes": plain["notes"], "description": plain["description"], "square": plain["square"],

@@ -25,7 +25,7 @@ def draw_all(page):
 def test_figures_are_drawn_when_scrolled_to(open_page, report_url):
     page = open_page(report_url)
     total = page.evaluate(TOTAL)
-    assert total == 12
+    assert total == 14
     assert page.evaluate(DRAWN) < total / 2
     target = page.locator(".plot").last
     target.scroll_into_view_if_needed()

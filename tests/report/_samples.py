@@ -284,7 +284,7 @@ def full_report():
     )
     report.answer(shift, "Yes, in both, and by a similar amount; thresholds differ.")
     carried = "Is the prior carried by the units that its use needs?"
-    report.add(decoding(), ablation(), question=carried)
+    report.add(decoding(), ablation(), decoding(seed=4), question=carried)
     report.link(
         decoding().per("unit"), ablation().per("unit"), kind="used", question=carried,
         family="confirmatory", n_permutations=400,
