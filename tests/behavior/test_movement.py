@@ -117,7 +117,7 @@ def test_movement_of_a_perturbed_recording_is_refused(rng):
 
 def test_movement_refuses_what_was_not_measured(rng):
     system = moving(rng.normal(size=(20, 5)))
-    with pytest.raises(EvidenceError, match="not measured.*turning"):
+    with pytest.raises(EvidenceError, match=r"not measured.*turning"):
         movement(system, variable="turnin")
     with pytest.raises(StatisticsError, match="at least 5"):
         movement(system.select([0, 1, 2]), variable="turning")
