@@ -28,6 +28,7 @@ _ACRONYMS = {"rdm": "RDM", "rdms": "RDMs"}
 STYLES = {
     "supported": "yes",
     "reversed": "yes",
+    "mixed": "open",
     "no link seen": "no",
     "too few": "open",
 }

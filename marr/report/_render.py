@@ -128,8 +128,8 @@ def _levels(cards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _ordered(links: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return links as the page lists them: contradictions first, no verdict last."""
-    rank = {"reversed": 0, "supported": 1, "no link seen": 2, "too few": 3}
-    return sorted(links, key=lambda v: (rank[v["verdict"]], v["number"]))
+    order = ("reversed", "mixed", "supported", "no link seen", "too few")
+    return sorted(links, key=lambda v: (order.index(v["verdict"]), v["number"]))
 
 
 def _map(cards: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]) -> Markup:
