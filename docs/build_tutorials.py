@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import html
 import io
+import json
 import os
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+sys.path.insert(0, str(ROOT))
 
 
 def cells(text: str) -> list[tuple[bool, str]]:
@@ -28,33 +32,79 @@ def cells(text: str) -> list[tuple[bool, str]]:
 
 
 def run(code: str, scope: dict[str, Any], where: str) -> tuple[str, Any]:
-    """Execute a cell; return what it printed and the value of its last line."""
+    """Execute a cell; return what it printed or warned, and the value of its last line."""
     tree, last, printed = ast.parse(code), None, io.StringIO()
     if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = ast.Expression(tree.body.pop().value)
-    with contextlib.redirect_stdout(printed):
+        last = tree.body.pop().value
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         exec(compile(tree, where, "exec"), scope)
-        value = eval(compile(last, where, "eval"), scope) if last else None
-    return printed.getvalue().rstrip(), value
+        value = _value(last, scope, where) if last else None
+    warned = [f"{w.category.__name__}: {w.message}\n" for w in told]
+    return (printed.getvalue() + "".join(warned)).rstrip(), value
+
+
+def _value(node: ast.expr, scope: dict[str, Any], where: str) -> Any:
+    """Evaluate a cell's last line; a finding's figure keeps its caption and both layouts."""
+
+    def evaluated(part: ast.expr) -> Any:
+        return eval(compile(ast.Expression(part), where, "eval"), scope)
+
+    if not (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "figure"
+    ):
+        return evaluated(node)
+    which = evaluated(node.args[0]) if node.args else 0
+    return Drawn(evaluated(node.func.value), which)
+
+
+class Drawn:
+    """A figure of a finding as plotly's JSON, laid out for wide and for narrow screens."""
+
+    def __init__(self, finding: Any, which: int) -> None:
+        from marr.findings._figures import figure_spec
+        from marr.findings._plotly import to_plotly
+
+        finding.figure(which)
+        plain = figure_spec(finding, finding.figures[which])
+        self.record = to_plotly(plain)
+        self.record["narrow"] = to_plotly(plain, narrow=True)["layout"]
+        self.caption = str(plain["caption"])
+        self.description = str(plain["description"])
+
+    def html(self, name: str) -> str:
+        """Return the box in which figures.js draws, and its data."""
+        data = json.dumps(self.record, separators=(",", ":")).replace("</", "<\\/")
+        caption = html.escape(self.caption)
+        label = html.escape(self.description, quote=True)
+        return (
+            f'<figure class="marr-figure"><div class="marr-fig" data-src="{name}" role="img" '
+            f'aria-label="{label}" style="height: {self.record["layout"]["height"]}px"></div>'
+            f"<figcaption>{caption}</figcaption></figure>\n"
+            f'<script type="application/json" id="{name}">{data}</script>'
+        )
 
 
 def shown(value: Any, name: str) -> str:
     """Return the Markdown of a cell's value: figure, card, table or text."""
-    if hasattr(value, "to_plotly_json"):
-        data = value.to_json().replace("</", "<\\/")
-        return (
-            f'<div class="marr-fig" data-src="{name}"></div>\n'
-            f'<script type="application/json" id="{name}">{data}</script>'
-        )
+    if isinstance(value, Drawn):
+        return value.html(name)
     if hasattr(value, "_repr_html_") and hasattr(value, "evidence"):
         return f'<div class="marr-card">{value._repr_html_()}</div>'
     if type(value).__name__ == "DataFrame":
-        return f'<div class="md-typeset__table">{value.to_html(border=0, float_format="%.3g")}</div>'
+        named = value.index.names != [None]
+        plain = value.reset_index() if named else value
+        table = plain.to_html(index=not named, border=0, float_format="%.3g")
+        return re.sub(r'<table border="0" class="dataframe">', "<table>", table)
     return f"```text\n{value!r}\n```"
 
 
 def render(path: Path) -> str:
     """Return a tutorial as Markdown, its code run and its output in place."""
+    from marr.findings._palette import theme_map
+
     scope: dict[str, Any] = {"__name__": "__main__"}
     out: list[str] = []
     for number, (prose, body) in enumerate(cells(path.read_text(encoding="utf-8"))):
@@ -71,6 +121,8 @@ def render(path: Path) -> str:
             out.append(f"```text\n{printed}\n```")
         if value is not None:
             out.append(shown(value, f"fig{number}"))
+    theme = json.dumps(theme_map())
+    out.append(f'<script type="application/json" id="marr-theme">{theme}</script>')
     return "\n\n".join(out) + "\n"
 
 
