@@ -157,7 +157,10 @@ def _correlations(
 def _rows(
     system: System, site: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], list[str], int]:
-    """Return rows by units that vary, the trial of each row, and the units' labels."""
+    """Return rows by units that vary, the trial of each row, and the units' labels.
+
+    Units are sorted by label, so that a pair has one name in whatever order they came.
+    """
     array = stack_units(system, site, time="keep")
     values = np.asarray(array.values, dtype=float)
     if values.ndim == 2:
@@ -175,8 +178,10 @@ def _rows(
             f"site {site!r} has {int(varying.sum())} units that vary; a pair needs two."
         )
         raise StatisticsError(msg)
-    labels = [str(u) for u in array["unit"].values[varying]]
-    return x[:, varying], trial, labels, int((~varying).sum())
+    labels = array["unit"].values.astype(str)
+    kept = np.flatnonzero(varying)
+    kept = kept[np.argsort(labels[kept], kind="stable")]
+    return x[:, kept], trial, labels[kept].tolist(), int((~varying).sum())
 
 
 def _pair_coords(units: list[str]) -> dict[str, Any]:

@@ -267,6 +267,14 @@ def _notes(
     if plan is None:
         text = "Some conditions have a single trial: no interval, test or reliability."
         notes.append(Note("unrepeated", text, "Repeat conditions, or use coarser ones."))
+    outside = int((conditions.codes < 0).sum())
+    if outside:
+        text = (
+            f"{outside} of {conditions.codes.size} values of {conditions.name} are missing "
+            "or outside the bins and were left out."
+        )
+        advice = "Check that they are not missing where the activity differs."
+        notes.append(Note("left_out", text, advice))
     rows, columns = np.triu_indices(len(conditions.labels), k=1)
     named = list(zip(sites, found, strict=True))
     missing = {s: np.isnan(f.columns["estimate"][rows, columns]).sum() for s, f in named}

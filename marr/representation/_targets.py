@@ -242,6 +242,12 @@ def _columns(array: xr.DataArray, name: str) -> list[npt.NDArray[np.float64]]:
         text = raw.astype(str)
         return [(text == c).astype(float) for c in np.unique(text)[1:]]
     numbers = raw.astype(float)
+    if not np.isfinite(numbers).all():
+        msg = (
+            f"control {name!r} has {int((~np.isfinite(numbers)).sum())} infinite values. "
+            "Drop these trials with system.select()."
+        )
+        raise ContractError(msg)
     if is_circular(array):
         return [np.cos(numbers), np.sin(numbers)]
     return [numbers]
