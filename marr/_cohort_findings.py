@@ -57,7 +57,7 @@ def combine_members(
     head = f"{len(names)} {cohort.member_kind}: "
     sentence = (
         head + _sentence(summarize, estimate, tables)
-        if summarize is not None and not per_member
+        if summarize is not None
         else head + _range_sentence(findings, estimate, per_member=per_member)
     )
     described = [s for f in findings for s in f.provenance["systems"]]
@@ -120,8 +120,12 @@ def _concat_units(parts: list[xr.Dataset], names: list[str], axis: str) -> xr.Da
     for name, part in zip(names, parts, strict=True):
         labels = np.array([f"{name}|{v}" for v in part[axis].values.tolist()])
         members = np.array([name] * part.sizes[axis])
+        scalars = [str(n) for n, v in part.data_vars.items() if not v.dims]
+        spread = part.assign(
+            {n: (axis, np.full(len(labels), part[n])) for n in scalars}
+        )
         labelled.append(
-            part.assign_coords({axis: (axis, labels), "member": (axis, members)})
+            spread.assign_coords({axis: (axis, labels), "member": (axis, members)})
         )
     return xr.concat(
         labelled,
@@ -224,8 +228,8 @@ def _range_sentence(
 ) -> str:
     name = estimate["estimate"].attrs.get("long_name", "estimate")
     if per_member:
-        return "; ".join(f.summary for f in findings[:1]) + (
-            f" ({findings[0].system}; the others side by side in the table.)"
+        return (
+            f"{findings[0].summary} ({findings[0].system}; the others: see the table.)"
         )
     values = np.atleast_1d(estimate["estimate"].values.astype(float))
     if values.size == 1:

@@ -71,59 +71,62 @@ class Wording:
         return f"On which {self.noun} does the {self.measure} depend{refit}?"
 
     def summary(self, data: xr.Dataset) -> str:
-        """Return the answer: how many members, the largest loss, what it beats."""
+        """Return the answer: how many members cost something, how many stand out."""
         mean = np.asarray(data["estimate"].values, dtype=float)
-        needed = data["needed"].values > 0.5
+        stand_out = data["needed"].values > 0.5
         costly = (data["p_corrected"].values < 0.05) & (mean > 0)
-        n, n_needed, n_costly = mean.size, int(needed.sum()), int(costly.sum())
+        n, n_out, n_costly = mean.size, int(stand_out.sum()), int(costly.sum())
+        among = stand_out if n_out else np.ones_like(stand_out)
+        row = data.isel({self.axis: int(np.nanargmax(np.where(among, mean, -np.inf)))})
         does = verb(self.evidence, "depends")
-        any_one = f"any single one of {n} {self.noun} {self._purpose}"
-        if n_needed:
+        intact = float(np.asarray(data["intact"].values, dtype=float).mean())
+        loss = (
+            f"the largest loss is {self._loss(row)} from {_number(intact)} intact"
+            f"{self._off_target(row)}"
+        )
+        if not n_costly:
             head = (
-                f"The system {does} {n_needed} of {n} {self.noun} {self._purpose}: the "
+                f"No loss was shown for any of {n} {self.noun}, ablated one by one "
+                f"{self._purpose}"
             )
-            head += "largest of these losses is" if n_needed > 1 else "loss is"
-        elif n_costly:
-            head = (
-                f"It is not shown that the system {does} {any_one} more than "
-                f"{self._matched}, though {n_costly} cost something (corrected p < .05): "
-                "the largest loss is"
-            )
-        else:
-            head = (
-                f"It is not shown that the system {does} {any_one}: the largest loss is"
-            )
-        best = int(np.nanargmax(np.where(needed, mean, np.nan) if n_needed else mean))
-        row = data.isel({self.axis: best})
-        parts = [head, self._loss(row), f"from {_number(data['intact'])} intact"]
-        if "off_target" in row:
-            parts.append(f"(off target: {_number(row['off_target'])})")
-        tail = self._against(row)
-        if n_needed and n_costly > n_needed:
-            tail += f"; {n_costly - n_needed} more cost something (corrected p < .05)"
-        return " ".join(" ".join(parts).split()) + tail + "."
+            return f"{head}; {loss}."
+        head = (
+            f"Ablated one by one, {n_costly} of {n} {self.noun} cost something "
+            f"{self._purpose} (corrected p < .05); {loss}."
+        )
+        return f"{head} {self._against(row, n_out, does)}"
 
     def _loss(self, row: xr.Dataset) -> str:
         low, high = _number(row["ci_low"]), _number(row["ci_high"])
-        label = str(row[self.axis].values)
-        return f"{_number(row['estimate'])} {self.units} [{low}, {high}] ({label}),"
+        label = str(row[self.axis].values).replace("|", " ")
+        values = f"{_number(row['estimate'])} {self.units}".strip()
+        return f"{values} [{low}, {high}] ({label}),"
 
-    @property
-    def _matched(self) -> str:
-        if self.margin is not None:
-            return "the stated margin"
-        if self.axis == "unit":
-            return "a random direction"
-        return "random sets of its size"
+    def _off_target(self, row: xr.Dataset) -> str:
+        if "off_target" not in row:
+            return ""
+        return f" (off target: {_number(row['off_target'])})"
 
-    def _against(self, row: xr.Dataset) -> str:
+    def _against(self, row: xr.Dataset, n_out: int, does: str) -> str:
+        """Say how many losses lie beyond the matched sets or the stated margin."""
+        high = float(row["random_high"]) if "random_high" in row else float("nan")
         if self.margin is not None:
-            return f"; the stated margin is {_number(self.margin)}"
-        high = float(row["random_high"])
-        if np.isnan(high):
-            return "; no matched random sets exist to compare it with"
-        kind = "random directions" if self.axis == "unit" else "matched random sets"
-        return f"; 95 % of {kind} cost less than {_number(high)}"
+            bar = f"the stated margin of {_number(self.margin)}"
+        elif np.isnan(high):
+            return "No matched random sets exist to compare them with."
+        elif self.axis == "unit":
+            bar = f"95 % of random directions ({_number(high)})"
+        else:
+            bar = f"95 % of matched random sets ({_number(high)})"
+        if n_out:
+            them = "this one" if n_out == 1 else "these"
+            return (
+                f"{n_out} cost more than {bar}: the system {does} {them} in particular."
+            )
+        spread = (
+            " the dependence is spread over the site." if self.axis == "unit" else ""
+        )
+        return f"None costs more than {bar}{':' + spread if spread else '.'}"
 
 
 def ablation_notes(
