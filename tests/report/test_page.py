@@ -267,3 +267,29 @@ def test_finding_with_nan_and_infinite_values_renders(samples):
     table["ci_high"] = np.inf
     table["p_value"] = np.nan
     read(render(Report("T").add(replace(finding, estimate=table))))
+
+
+def test_every_verdict_has_a_style_and_a_place_in_the_list():
+    from marr.links import VERDICTS
+    from marr.report._cards import STYLES
+    from marr.report._render import _ordered
+
+    assert set(STYLES) == set(VERDICTS)
+    listed = _ordered([{"verdict": v, "number": 1} for v in VERDICTS])
+    assert listed[0]["verdict"] == "reversed"
+    assert listed[-1]["verdict"] == "too few"
+
+
+def test_methods_that_findings_share_are_printed_once(samples):
+    both = "Probes were linear. The penalty was chosen inside the folds."
+    findings = [
+        replace(samples.decoding(name), methods=f"{both} Seen in {name}.")
+        for name in ("a", "b")
+    ]
+    page = render(Report("T").add(*findings))
+    section = page[
+        page.index('<section id="methods"') : page.index('<section id="provenance"')
+    ]
+    assert section.count("Probes were linear.") == 1
+    assert "Seen in a." in section
+    assert "Seen in b." in section

@@ -91,19 +91,16 @@
   addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => { if (!printing.now) redraw(); }, 160); });
   dark.addEventListener("change", () => redraw());
 
-  // ---- paper: every figure, in light colors, methods open ----------------------------------------
-  const opened = [];
+  // ---- paper: every figure, in light colors ---------------------------------------------------------
   addEventListener("beforeprint", () => {
     printing.now = true;
     printing.theme = root.dataset.theme;
     root.dataset.theme = "light";
-    for (const box of document.querySelectorAll("details.methods:not([open])")) { box.open = true; opened.push(box); }
     if (state.ready) plots.forEach(drawNow);
   });
   addEventListener("afterprint", () => {
     printing.now = false;
     if (printing.theme) root.dataset.theme = printing.theme; else delete root.dataset.theme;
-    while (opened.length) opened.pop().open = false;
     redraw();
   });
 
