@@ -79,7 +79,10 @@ def _behavior(
     report: Report, step: Steps, mouse: Recording, networks: Cohort
 ) -> dict[str, Finding]:
     by_block = partial(
-        marr.behavior.psychometric, stimulus="contrast", choice="choice", by="probability_left"
+        marr.behavior.psychometric,
+        stimulus="contrast",
+        choice="choice",
+        by="probability_left",
     )
     step("decision: psychometric curves of the mouse")
     animal = by_block(mouse)
@@ -91,7 +94,9 @@ def _behavior(
     return {"mouse": animal, "networks": models}
 
 
-def _representation(report: Report, step: Steps, networks: Cohort) -> dict[str, Finding]:
+def _representation(
+    report: Report, step: Steps, networks: Cohort
+) -> dict[str, Finding]:
     step("decision: decoding the prior over time")
     blocks = networks.select("probability_left != 0.5")
     prior = marr.representation.decode(
@@ -120,7 +125,7 @@ def _implementation(
         blocks,
         over="unit",
         measure=marr.measures.choice_follows("block_side", where="contrast == 0"),
-        control_measure=marr.measures.accuracy(where="abs_contrast == 1"),
+        control_measure=marr.measures.accuracy(where="abs_contrast >= 0.25"),
         n_random=30,
     )
     report.add(needed, question=NEED)
@@ -132,8 +137,16 @@ def _implementation(
         question=NEED,
         family="confirmatory",
     )
+    used = report.links[-1]
+    report.link(
+        carried["prior"].per("unit"),
+        needed,
+        kind="used",
+        control=["spread"],
+        question=NEED,
+    )
     report.not_measured(question=NEED, level="behavior", text="See the first row.")
-    return needed, report.links[-1]
+    return needed, used
 
 
 def _answers(
@@ -143,34 +156,57 @@ def _answers(
     needed: Finding,
     link: Link,
 ) -> None:
-    shifts = {k: _shift(f) for k, f in behavior.items()}
-    mouse, nets = shifts["mouse"], shifts["networks"]
-    same = "Both" if mouse[1] > 0 and nets[1] > 0 else "Not both"
+    mouse, nets = (_shift(behavior[k]) for k in ("mouse", "networks"))
+    both = mouse[1] > 0 and nets[1] > 0
     apart = mouse[2] < nets[1] or nets[2] < mouse[1]
     report.answer(
         COMBINE,
-        f"{same} shift their choices at zero contrast with the block: the mouse by "
-        f"{signed_interval(mouse)}, the networks by {signed_interval(nets)} (share of "
-        "choices to the right, right-favoring minus left-favoring block). The sizes "
-        + ("differ: the intervals are apart." if apart else "are not told apart here."),
+        ("In kind, yes" if both else "Not shown")
+        + ": at zero contrast the mouse's choices shift with the block by "
+        f"{signed_interval(mouse)} (share of choices to the right), the networks' by "
+        f"{signed_interval(nets)}. "
+        + (
+            "In size, no: the intervals are apart. A network that is only trained to be "
+            "correct leans on the prior more than this mouse does."
+            if apart and nets[0] > mouse[0]
+            else "In size they are not told apart."
+        ),
     )
-    del carried
-    n_needed = int(needed.estimate["needed"].sum()) if "needed" in needed.estimate else 0
+    before = float(carried["prior"].estimate["estimate"].sel(time=0))
+    stimulus = carried["stimulus"].estimate["estimate"]
+    report.answer(
+        CARRY,
+        f"The prior is there before the stimulus (balanced accuracy {number(before)} at "
+        "the first step, chance 0.50) and stays through the trial; the stimulus can "
+        f"be read once it is shown (R² {number(float(stimulus.sel(time=2)))} before, "
+        f"{number(float(stimulus.max()))} at most).",
+    )
+    costly = (needed.estimate["p_corrected"] < 0.05) & (needed.estimate["estimate"] > 0)
     total = needed.estimate.sizes["unit"]
     report.answer(
         NEED,
-        f"{n_needed} of {total} units (over all seeds) are needed one by one for the use "
-        "of the prior, beyond matched random lesions. Link between what carries the "
-        f"prior and what its use needs: {link.verdict} ({link.statistic_name} = "
-        f"{number(link.statistic)}).",
+        f"{int(costly.sum())} of {total} units (all seeds) cost the networks some use of "
+        f"the prior when ablated alone, {int(needed.estimate['needed'].sum())} of them "
+        "more than a random direction does. Whether they are the units from which the "
+        f"prior can be decoded: {_in_words(link)} ({link.statistic_name} "
+        f"{signed_interval((link.statistic, *link.ci))} over seeds).",
     )
+
+
+def _in_words(link: Link) -> str:
+    return {
+        "supported": "yes, on average over seeds",
+        "reversed": "no, rather the others",
+        "mixed": "not in general - the seeds disagree",
+    }.get(link.verdict, link.verdict)
 
 
 def _shift(finding: Finding) -> tuple[float, float, float]:
-    """Return the difference of the bias at zero contrast between blocks, and interval."""
-    bias = finding.estimate["estimate"].sel(parameter="bias")
-    low, high = (
-        float(bias.sel(probability_left=0.8)),
-        float(bias.sel(probability_left=0.2)),
+    """Return how far choices at zero contrast shift to the side the block favors."""
+    row = finding.tables["contrast"].sel(comparison="0.8 - 0.2", parameter="bias")
+    # the table is block 0.8 (left) minus block 0.2 (right); turned around
+    return (
+        -float(row["estimate"]),
+        -float(row["ci_high"]),
+        -float(row["ci_low"]),
     )
-    return high - low, float("nan"), float("nan")

@@ -16,6 +16,7 @@ class Steps:
     def __init__(self, total: int, *, shown: bool) -> None:
         from tqdm import tqdm
 
+        self._left = total
         self._bar = tqdm(
             total=total,
             disable=not shown,
@@ -27,6 +28,7 @@ class Steps:
         """Finish the step before and name the next."""
         if self._started:
             self._bar.update(1)
+            self._left -= 1
         self._started = True
         self._bar.set_postfix_str(what)
 
@@ -42,5 +44,5 @@ class Steps:
     ) -> None:
         """Close the bar; fill it if all went well."""
         if kind is None:
-            self._bar.update(max(self._bar.total - self._bar.n, 0))
+            self._bar.update(self._left)
         self._bar.close()
