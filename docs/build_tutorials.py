@@ -36,9 +36,12 @@ def run(code: str, scope: dict[str, Any], where: str) -> tuple[str, Any]:
     tree, last, printed = ast.parse(code), None, io.StringIO()
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body.pop().value
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as told:
+    with (
+        contextlib.redirect_stdout(printed),
+        warnings.catch_warnings(record=True) as told,
+    ):
         warnings.simplefilter("always")
-        exec(compile(tree, where, "exec"), scope)
+        exec(compile(tree, where, "exec"), scope)  # noqa: S102
         value = _value(last, scope, where) if last else None
     warned = [f"{w.category.__name__}: {w.message}\n" for w in told]
     return (printed.getvalue() + "".join(warned)).rstrip(), value
@@ -97,8 +100,13 @@ def shown(value: Any, name: str) -> str:
         named = value.index.names != [None]
         plain = value.reset_index() if named else value
         table = plain.to_html(index=not named, border=0, float_format="%.3g")
-        return re.sub(r'<table border="0" class="dataframe">', "<table>", table)
-    return f"```text\n{value!r}\n```"
+        return re.sub(r"<table[^>]*>", "<table>", table)
+    return written(repr(value))
+
+
+def written(text: str) -> str:
+    """Return printed text as a block that wraps on narrow screens."""
+    return f'<pre class="marr-out">{html.escape(text)}</pre>'
 
 
 def render(path: Path) -> str:
@@ -118,7 +126,7 @@ def render(path: Path) -> str:
             raise
         out.append(f"```python\n{body}\n```")
         if printed:
-            out.append(f"```text\n{printed}\n```")
+            out.append(written(printed))
         if value is not None:
             out.append(shown(value, f"fig{number}"))
     theme = json.dumps(theme_map())
@@ -134,7 +142,9 @@ def main() -> None:
     (DOCS / "tutorials").mkdir(exist_ok=True)
     for path in sorted((ROOT / "tutorials").glob("[0-9]*.py")):
         started = time.perf_counter()
-        (DOCS / "tutorials" / f"{path.stem}.md").write_text(render(path), encoding="utf-8")
+        (DOCS / "tutorials" / f"{path.stem}.md").write_text(
+            render(path), encoding="utf-8"
+        )
         print(f"{path.stem}: {time.perf_counter() - started:.1f} s")
 
 

@@ -23,7 +23,6 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import marr
@@ -76,7 +75,9 @@ curves
 # %%
 rows = curves.to_frame().set_index(["block_side", "parameter"])
 truth = {"threshold": 0.2, "width": 3.29 * 0.35, "lapse_low": 0.03, "lapse_high": 0.03}
-rows = rows.loc[rows.index.isin(truth, level="parameter"), ["estimate", "ci_low", "ci_high"]]
+rows = rows.loc[
+    rows.index.isin(truth, level="parameter"), ["estimate", "ci_low", "ci_high"]
+]
 rows["planted"] = [
     truth[name] * (-side if name == "threshold" else 1) for side, name in rows.index
 ]
@@ -165,7 +166,9 @@ geometry.figure()
 # %%
 measure = marr.measures.decoded("choice")
 fixed = marr.implementation.ablate(animal, over="unit", measure=measure)
-refit = marr.implementation.ablate(animal, over="unit", measure=measure, readout="refit")
+refit = marr.implementation.ablate(
+    animal, over="unit", measure=measure, readout="refit"
+)
 fixed.figure()
 
 # %%
@@ -284,7 +287,8 @@ rings.figure()
 
 # %%
 adn, ca1 = (
-    marr.representation.rdm(mouse, on="heading", bins=12, sites=site) for site in mouse.sites
+    marr.representation.rdm(mouse, on="heading", bins=12, sites=site)
+    for site in mouse.sites
 )
 alike = marr.representation.compare_rdms(adn, ca1, control="angular")
 alike
@@ -353,7 +357,9 @@ report.link(
     family="confirmatory",
 )  # fmt: skip
 report.not_measured(
-    question=WHERE, level="behavior", text="The mouse had no task and reported no heading."
+    question=WHERE,
+    level="behavior",
+    text="The mouse had no task and reported no heading.",
 )
 page = report.save(folder / "mouse.html")
 print(page.name, f"{page.stat().st_size / 1e6:.1f} MB")
@@ -363,7 +369,7 @@ print(page.name, f"{page.stat().st_size / 1e6:.1f} MB")
 # numbers alone, and `marr.Report.open` reads either back, exactly:
 
 # %%
-marr.Report.open(page).findings == report.findings
+print(marr.Report.open(page).findings == report.findings)
 
 # %% [markdown]
 # All of this generalizes over epochs of one session of one mouse. For several sessions or

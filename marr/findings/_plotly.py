@@ -148,7 +148,7 @@ def _heat(layer: Spec, spec: Spec) -> list[Spec]:
     return [{
         "type": "heatmap", "x": _places(layer["x"]), "y": _places(layer["y"]), "z": layer["z"],
         "colorscale": stops, "zmin": low, "zmax": high, "showscale": layer["panel"] == 0,
-        "colorbar": {"title": {"text": _capital(spec["color_label"]), "side": "right"},
+        "colorbar": {"title": {"text": _capital(spec["color_label"]), "side": "top"},
                      "orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 0.8,
                      "x": 0, "xanchor": "left", "yref": "container", "y": 0.01,
                      "yanchor": "bottom"},

@@ -183,6 +183,20 @@ class Link:
             f"  {self.sentence} Verdict: {self.verdict}.{notes}>"
         )
 
+    def _repr_html_(self) -> str:
+        """Show a small card in notebooks."""
+        from html import escape
+
+        notes = "".join(
+            f"<li>{escape(n.text)} {escape(n.advice)}</li>" for n in self.notes
+        )
+        return (
+            f"<div><p><b>{escape(self.a_label)} ~ {escape(self.b_label)}</b> "
+            f"<i>link: {escape(self.kind)} along {escape(self.along)} · "
+            f"{escape(self.grade)}</i></p><p><b>{escape(self.verdict.capitalize())}.</b> "
+            f"{escape(self.sentence)}</p>{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        )
+
 
 def verdict_of(
     statistic: float, p: float, n: int, member_ci: tuple[float, float] | None = None
