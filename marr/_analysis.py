@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 import numpy as np
 
 from marr._cohort_findings import combine_members
+from marr._option_types import check_types
 from marr.errors import ContractError, StatisticsError
 from marr.findings import FigureSpec, Finding, Note, provenance
 from marr.systems import Cohort, System, trial_hashes
@@ -96,6 +97,7 @@ def analysis(
             bound = signature.bind(system, *args, **kwargs)
             bound.apply_defaults()
             parameters = dict(list(bound.arguments.items())[1:])
+            check_types(name, signature, parameters)
             if isinstance(system, Cohort):
                 members = [run(member, *args, **kwargs) for member in system]
                 return combine_members(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,10 +58,15 @@ def nearest(name: object, known: Iterable[object]) -> str | None:
     return options[found[0]] if found else None
 
 
+def _among(value: object, choices: list[object]) -> bool:
+    """Tell whether a value is one of several, whatever it is (arrays do not compare)."""
+    return isinstance(value, Hashable) and value in choices
+
+
 def check_option(argument: str, value: object, allowed: Iterable[object]) -> None:
     """Raise OptionError unless `value` is one of `allowed`."""
     choices = list(allowed)
-    if value in choices:
+    if _among(value, choices):
         return
     hint = nearest(value, choices)
     suggestion = f" Did you mean {hint!r}?" if hint else ""
@@ -86,7 +92,7 @@ def check_known(
         What is being looked up ("site", "column", "unit"), for the message.
     """
     options = list(known)
-    if name in options:
+    if _among(name, options):
         return
     hint = nearest(name, options)
     suggestion = f" Did you mean {hint!r}?" if hint else ""

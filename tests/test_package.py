@@ -21,6 +21,7 @@ FLOORS = {
     "systems": 2,
     "_cohort_findings": 3,
     "_analysis": 3,
+    "_option_types": 1,
     "readouts": 3,
     "measures": 3,
     "datasets": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,7 @@ def read_answers(system: System, choice: str, *, positive: object = None) -> Ans
 def _counted(values: list[object], choice: str, positive: object) -> object:
     if positive is not None:
         for value in values:
-            if value == positive:
+            if isinstance(positive, Hashable) and value == positive:
                 return value
         msg = f"positive must be one of {values} (column {choice!r}); got {positive!r}."
         raise OptionError(msg)

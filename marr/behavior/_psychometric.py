@@ -20,6 +20,7 @@ from ._psychometric_tables import (
     data_table,
     estimate_table,
     fit_table,
+    headline_mark,
     nice_grid,
     stimulus_bins,
 )
@@ -151,7 +152,11 @@ def psychometric(
 
 
 def _checked_rates(lapses: str, rates: tuple[float, float]) -> tuple[float, float]:
-    low, high = (float(r) for r in rates)
+    try:
+        low, high = (float(r) for r in rates)
+    except (TypeError, ValueError) as error:
+        msg = f"lapse_rates must be two numbers, (low, high); got {rates!r:.60}."
+        raise OptionError(msg) from error
     if lapses != "fixed" and (low, high) != (0.0, 0.0):
         msg = f"lapse_rates={rates} needs lapses='fixed'; got lapses={lapses!r}."
         raise OptionError(msg)
@@ -289,8 +294,12 @@ def _draft(
     cluster = trials.cluster_column
     n_levels = len(np.unique(trials.x))
     question = f"How does the choice depend on {stimulus}"
+    estimate = estimate_table(fits, options.names, units, by, levels)
+    mark = headline_mark(contrast, stimulus, by)
+    if mark:
+        estimate.attrs["headline"] = mark
     return Draft(
-        estimate=estimate_table(fits, options.names, units, by, levels),
+        estimate=estimate,
         summary=summarizer(stimulus, answer, by, contrast),
         question=f"{question}?" if by is None else f"{question}, and with {by}?",
         methods=methods_text(trials, options, seed=seed),

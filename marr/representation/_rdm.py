@@ -156,8 +156,8 @@ def rdm(
 def _check_options(
     time: str | tuple[float, float], n_folds: int | None, n_permutations: int
 ) -> None:
-    window = not isinstance(time, str) and len(time) == 2 and time[0] < time[1]
-    if time != "mean" and not window:
+    fits = time == "mean" if isinstance(time, str) else time[0] < time[1]
+    if not fits:
         msg = f"time must be 'mean' or (start, stop) with start < stop; got {time!r}."
         raise OptionError(msg)
     if n_folds is not None and (int(n_folds) != n_folds or n_folds < 2):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from marr.errors import ContractError, EvidenceError, check_known
+from marr.errors import ContractError, EvidenceError, OptionError, check_known
 from marr.systems._validate import BEHAVIOR_COLUMNS, GROUP_COLUMNS
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ class System(ABC):
         Behavior that was renamed because it does not describe this system
         (`intact_*`, `reference_*`) is refused with the reason.
         """
+        if not isinstance(name, Hashable):
+            msg = f"{argument} must be the name of one column; got {name!r:.60}."
+            raise OptionError(msg)
         table = self.trials
         if name not in table.columns and f"intact_{name}" in table.columns:
             msg = (
