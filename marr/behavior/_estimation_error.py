@@ -189,6 +189,12 @@ def _estimate_table(
     table["estimate"].attrs.update(
         long_name="error of the report", units=pair.units, better="lower"
     )
+    if by is None:
+        table.attrs["headline"] = {
+            "table": "estimate",
+            "select": {"statistic": "mean_absolute"},
+            "quantity": f"mean absolute error ({pair.units})",
+        }
     return table
 
 

@@ -139,6 +139,11 @@ def _estimate(
         coords={"statistic": list(MOVEMENT)},
     )
     table["estimate"].attrs.update(long_name=variable, units=units)
+    table.attrs["headline"] = {
+        "table": "estimate",
+        "select": {"statistic": "mean_absolute"},
+        "quantity": f"mean absolute {variable.replace('_', ' ')} ({units})",
+    }
     return table
 
 

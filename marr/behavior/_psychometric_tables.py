@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +20,7 @@ __all__ = [
     "data_table",
     "estimate_table",
     "fit_table",
+    "headline_mark",
     "nice_grid",
     "stimulus_bins",
 ]
@@ -252,3 +254,32 @@ def fit_table(fits: Fits, by: str | None, levels: list[object]) -> xr.Dataset:
         {k: (dims, v[0] if by is None else v) for k, v in data.items()},
         coords=_axis(by, levels),
     )
+
+
+def headline_mark(
+    contrast: xr.Dataset | None, stimulus: str, by: str | None
+) -> dict[str, Any] | None:
+    """Return the one number of the fit to show first.
+
+    Without conditions the threshold; with conditions the difference of the bias (or
+    threshold) between the last and the first; None where no pair was fitted.
+    """
+    if by is None:
+        return {
+            "table": "estimate",
+            "select": {"parameter": "threshold"},
+            "quantity": f"threshold ({stimulus})",
+        }
+    if contrast is None:
+        return None
+    pairs = [str(c) for c in contrast["comparison"].values]
+    first = pairs[0].split(" - ")[-1]
+    widest = [c for c in pairs if c.split(" - ")[-1] == first][-1]
+    named = [str(p) for p in contrast["parameter"].values]
+    parameter = "bias" if "bias" in named else "threshold"
+    what = f"choices at {stimulus} 0" if parameter == "bias" else "threshold"
+    return {
+        "table": "contrast",
+        "select": {"comparison": widest, "parameter": parameter},
+        "quantity": f"shift of {what}, {by} {widest.replace(' - ', ' minus ')}",
+    }

@@ -147,8 +147,6 @@ def _geometry(report: Report, step: Steps, wake: Recording, networks: Cohort) ->
         beyond[site] = compare(animal, model, control="angular")
         report.add(animal, raw[site], beyond[site], question=GEOMETRY)
     report.add(model, question=GEOMETRY)
-    for level in ("behavior", "implementation"):
-        report.not_measured(question=GEOMETRY, level=level, text="Not asked here.")
     alike = "; ".join(
         f"{site} {'does' if _found(raw[site]) else 'is not shown to'} ({_value(raw[site])})"
         for site in raw
@@ -245,8 +243,6 @@ def _sleep(report: Report, step: Steps, wake: Recording, sleep: Recording) -> No
         family="confirmatory",
     )
     link: Link = report.links[-1]
-    for level in ("behavior", "implementation"):
-        report.not_measured(question=SLEEP, level=level, text="Not asked here.")
     kept = link.verdict == "supported"
     report.answer(
         SLEEP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from marr.findings import FigureSpec
@@ -120,6 +121,10 @@ def finding_card(finding: Finding, index: int, anchor: str) -> dict[str, Any]:
 
 
 def _n_trials(finding: Finding) -> str:
+    members = re.search(r"(\w+) \(n = (\d+)\)|each of (\d+) (\w+)", finding.generalizes_over)
+    if members:
+        kind, n_members = (members[1] or members[4]), (members[2] or members[3])
+        return f"{n_members} {kind}"
     n = int(finding.trial_hashes.size)
     return f"{n:,} trials" if n else ""
 

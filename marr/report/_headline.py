@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,7 @@ def headline(finding: Finding) -> Headline | None:
     A finding over several sites, times or units shows its most extreme value and says
     of how many; a finding over parameters, pairs or conditions shows none.
     """
+    finding, marked = _marked(finding)
     value = finding.estimate["estimate"]
     if set(map(str, value.dims)) & UNRANKED or value.dtype.kind not in "fiu":
         return None
@@ -73,10 +74,40 @@ def headline(finding: Finding) -> Headline | None:
         for key in ("estimate", "ci_low", "ci_high")
     )
     shown, interval = format_estimate(*numbers)
+    quantity = marked or _quantity(value, at, chance)
     return Headline(
-        shown, interval, _quantity(value, at, chance),
+        shown, interval, quantity + _p_words(finding, at),
         (numbers[0], numbers[1], numbers[2]), tuple(flat[known][:MAX_TICKS].tolist()), chance,
     )  # fmt: skip
+
+
+def _marked(finding: Finding) -> tuple[Finding, str]:
+    """Return the one cell that the analysis marked as its headline, and what it is.
+
+    An analysis marks it in ``estimate.attrs["headline"]``: the `table` ("estimate" or a
+    name), what to `select` there, and the `quantity` in words.
+    """
+    mark = finding.estimate.attrs.get("headline")
+    if not isinstance(mark, dict):
+        return finding, ""
+    table = finding.estimate
+    if mark["table"] != "estimate":
+        table = finding.tables[mark["table"]]
+    return replace(finding, estimate=table.sel(mark["select"])), str(mark["quantity"])
+
+
+def _p_words(finding: Finding, at: int) -> str:
+    """Return "; p = ..." of the value shown, corrected where that exists."""
+    for key, words in (("p_corrected", " corrected"), ("p_value", "")):
+        if (
+            key in finding.estimate
+            and finding.estimate[key].dims == finding.estimate["estimate"].dims
+        ):
+            p = float(np.asarray(finding.estimate[key].values, dtype=float).ravel()[at])
+            if math.isfinite(p):
+                shown = "< .001" if p < 0.001 else f"= {p:.2g}"
+                return f"; p {shown}{words if finding.estimate[key].size > 1 else ''}"
+    return ""
 
 
 def _most_extreme(values: np.ndarray, chance: float | None, better: object) -> int:
