@@ -56,7 +56,7 @@ def _project(values: Pairs, basis: ndarray) -> Pairs:
 
 def _cosine(x: Pairs, y: Float[ndarray, " pairs"]) -> ndarray:
     length = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    return (x @ y) / np.where(length > 1e-12, length, np.nan)
+    return np.asarray((x @ y) / np.where(length > 1e-12, length, np.nan))
 
 
 def compare_pairs(
