@@ -240,7 +240,10 @@ def _range_sentence(
 
 def _figure_for_cohort(spec: FigureSpec, per_member: bool) -> FigureSpec:
     if per_member:
-        return spec
+        # members have their own bands, which would jump from unit to unit
+        band = " The gray band holds 5 to 95 % of matched random sets."
+        caption = spec.caption.replace(band, "")
+        return replace(spec, caption=caption, band_low=None, band_high=None)
     return replace(
         spec, caption=f"{spec.caption} Mean over members; intervals are over members."
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from marr.findings import Finding
     from marr.links import Link
     from marr.report import Report
-    from marr.systems import Cohort, Recording
+    from marr.systems import Cohort
 
 __all__ = ["decision_study", "decision_systems"]
 
@@ -24,10 +24,10 @@ NEED = "Which units does the use of the prior need, and are they those that carr
 NO_NEURONS = "Mouse: not measured - this data set has behavior only, no neurons."
 
 
-def decision_systems(*, train: bool = False) -> tuple[Recording, Cohort]:
-    """Return the mouse and the networks that see the same trials.
+def decision_systems(*, train: bool = False) -> tuple[Cohort, Cohort]:
+    """Return the mouse, session by session, and networks that see the same trials.
 
-    Networks are trained on generated sequences only, so every session of the mouse is
+    Sessions differ in side bias more than trials do, so each is a member. Networks are trained on generated sequences only, so every session of the mouse is
     held out.
     """
     from marr.zoo import decision_inputs, decision_networks, train_decision
@@ -52,17 +52,24 @@ def decision_systems(*, train: bool = False) -> tuple[Recording, Cohort]:
         ).select("not burn_in")
         for seed, model in enumerate(models)
     ]
-    return mouse, marr.Cohort(networks, name="decision networks", member_kind="seeds")
+    sessions = [
+        marr.from_arrays({}, rows, name=f"session {date}", info=mouse.info)
+        for date, rows in mouse.trials.groupby("session")
+    ]
+    return (
+        marr.Cohort(sessions, name="mouse", member_kind="sessions of one mouse"),
+        marr.Cohort(networks, name="decision networks", member_kind="seeds"),
+    )
 
 
 def decision_study(report: Report, step: Steps, *, train: bool) -> None:
     """Add the study to the report."""
     step("decision: networks" + (" (training)" if train else ""))
     mouse, networks = decision_systems(train=train)
-    sessions = mouse.trials["session"].nunique()
+    n_trials = sum(len(session.trials) for session in mouse)
     report.study(
         "Decision",
-        f"One mouse, {len(mouse.trials)} trials of {sessions} sessions of a visual "
+        f"One mouse, {n_trials:,} trials in {len(mouse)} sessions of a visual "
         "two-choice task (International Brain Laboratory): a grating of some contrast on "
         "the left or right; in blocks, one side is four times as likely. "
         f"{N_NETWORKS} recurrent networks (seeds) were trained to be correct on generated "
@@ -76,7 +83,7 @@ def decision_study(report: Report, step: Steps, *, train: bool) -> None:
 
 
 def _behavior(
-    report: Report, step: Steps, mouse: Recording, networks: Cohort
+    report: Report, step: Steps, mouse: Cohort, networks: Cohort
 ) -> dict[str, Finding]:
     by_block = partial(
         marr.behavior.psychometric,
@@ -128,7 +135,7 @@ def _implementation(
         control_measure=marr.measures.accuracy(where="abs_contrast >= 0.25"),
         n_random=30,
     )
-    report.add(needed, question=NEED)
+    report.add(carried["prior"], needed, question=NEED)
     step("decision: link between code and need")
     report.link(
         carried["prior"].per("unit"),

@@ -140,13 +140,14 @@ def _geometry(report: Report, step: Steps, wake: Recording, networks: Cohort) ->
     geometry = partial(marr.representation.rdm, on="heading", bins=N_BINS)
     compare = marr.representation.compare_rdms
     model = geometry(networks, sites=["recurrent"])
-    raw, beyond = {}, {}
+    raw, beyond, animals = {}, {}, []
     for site in wake.sites:
         animal = geometry(wake, sites=[site])
         raw[site] = compare(animal, model)
         beyond[site] = compare(animal, model, control="angular")
-        report.add(animal, raw[site], beyond[site], question=GEOMETRY)
-    report.add(model, question=GEOMETRY)
+        report.add(beyond[site], question=GEOMETRY)
+        animals.append(animal)
+    report.add(*raw.values(), *animals, model, question=GEOMETRY)
     alike = "; ".join(
         f"{site} {'does' if _found(raw[site]) else 'is not shown to'} ({_value(raw[site])})"
         for site in raw
@@ -197,7 +198,7 @@ def _need(
         measure=marr.measures.column("heading_error", better="lower", units="rad"),
         n_random=20,
     )
-    report.add(fixed, refit, needed, question=NEED)
+    report.add(decoded["networks"], needed, fixed, refit, question=NEED)
     report.link(
         decoded["networks"].per("unit"),
         needed,

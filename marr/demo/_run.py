@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from marr.demo._decision import decision_study
@@ -10,6 +11,7 @@ from marr.demo._progress import Steps
 from marr.report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["N_STEPS", "run"]
@@ -56,10 +58,25 @@ def run(
         The report's path.
     """
     report = Report(TITLE, abstract=ABSTRACT)
-    with Steps(N_STEPS, shown=progress) as step:
+    with _one_thread(), Steps(N_STEPS, shown=progress) as step:
         if "decision" in studies:
             decision_study(report, step, train=train)
         if "heading" in studies:
             heading_study(report, step, train=train)
         step("writing the report")
         return report.save(out)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep small matrices on one thread, on which they are fastest; put it back after."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -24,7 +24,7 @@ STATISTICS = {"spearman": "Spearman ρ", "pearson": "Pearson r"}
 
 _QUESTIONS = {
     "covaries": "Do {a} and {b} rise and fall together over {along}s?",
-    "used": "Are the {along}s from which {a} can be read also those that behavior needs?",
+    "used": "Are the {along}s that carry {target} also those that behavior needs?",
 }
 
 
@@ -118,12 +118,7 @@ def link(
     notes = _notes(a, b, joined, kind)
     if kind == "used":
         notes += _specificity(a, b, axis, variables, control, n_permutations, seed)
-    verdict = verdict_of(
-        test.statistic,
-        test.p_value,
-        joined.n,
-        test.ci if test.over_members else None,
-    )
+    verdict = _verdict(test, joined.n)
     a_label, b_label = _label(a, axis, variables[0]), _label(b, axis, variables[1])
     return Link(
         kind=kind,
@@ -145,7 +140,12 @@ def link(
         evidence=(a.evidence, b.evidence),
         grade=b.evidence if kind == "used" else weaker_grade(a.evidence, b.evidence),
         sentence=_sentence(test, joined, axis, _statistic_name(statistic, control)),
-        question=_QUESTIONS[kind].format(a=a_label, b=b_label, along=axis),
+        question=_QUESTIONS[kind].format(
+            a=a_label,
+            b=b_label,
+            along=axis,
+            target=f"{a.parameters.get('target', a_label)} in {a.system}",
+        ),
         methods=_methods(joined, test, control, parameters),
         citations=("freedman1983", "phipson2010") if control else ("phipson2010",),
         notes=notes,
@@ -174,6 +174,11 @@ def _tested(
         )
     nan = float("nan")
     return LinkTest(nan, (nan, nan), nan, nan, "none: too few", np.array([]), "none")
+
+
+def _verdict(test: LinkTest, n: int) -> str:
+    ci = test.ci if test.over_members else None
+    return verdict_of(test.statistic, test.p_value, n, ci)
 
 
 def _label(finding: Finding, axis: str, variable: str) -> str:
@@ -276,7 +281,7 @@ def _specificity(
     )
     advice = (
         "The relation is specific to the target behavior."
-        if test.p_value < 0.05 and test.statistic > 0
+        if _verdict(test, joined.n) == "supported"
         else "The relation is not shown to be specific: units may matter in general."
     )
     return (Note("specificity", text, advice),)

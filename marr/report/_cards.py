@@ -121,7 +121,9 @@ def finding_card(finding: Finding, index: int, anchor: str) -> dict[str, Any]:
 
 
 def _n_trials(finding: Finding) -> str:
-    members = re.search(r"(\w+) \(n = (\d+)\)|each of (\d+) (\w+)", finding.generalizes_over)
+    members = re.search(
+        r"^(.+) \(n = (\d+)\)$|each of (\d+) (.+)$", finding.generalizes_over
+    )
     if members:
         kind, n_members = (members[1] or members[4]), (members[2] or members[3])
         return f"{n_members} {kind}"

@@ -37,7 +37,7 @@ PROBES = {
     ),
 }
 NULL_WORDS = {
-    "free": "shuffling targets over trials (within folds for classes)",
+    "free": "shuffling targets over the trials of each fold",
     "within": "shuffling targets over the trials of each group",
     "block": "exchanging the targets of whole groups",
     "shift": "shifting targets around the circle of trials",
@@ -100,7 +100,9 @@ def _where(at: xr.Dataset, unit: str) -> str:
     if "site" in at.coords:
         words.append(f"of {at['site'].item()}")
     if "time" in at.coords:
-        words.append(f"at {at['time'].item():g} {unit}".rstrip())
+        time = f"{at['time'].item():g}"
+        counted = unit in ("step", "token")
+        words.append(f"at {unit} {time}" if counted else f"at {time} {unit}".rstrip())
     return " ".join(words) or "of all sites together"
 
 

@@ -145,7 +145,7 @@ def rdm(
         question=f"How different are the conditions of {on} in the activity of {', '.join(names)}?",
         methods=_methods(distance, conditions, plan, n_permutations),
         tables=_tables(found, names, conditions),
-        figures=_figures(on, distance),
+        figures=_figures(on, distance, "rad" if conditions.circular else ""),
         notes=_notes(found, names, plan, conditions),
         citations=["schafer2005"] if distance == "crossnobis" else [],
         generalizes_over="the trials given" if plan is None else f"{plan.n_folds} folds of trials",
@@ -246,12 +246,13 @@ def _tables(
     }
 
 
-def _figures(on: str, distance: str) -> list[FigureSpec]:
+def _figures(on: str, distance: str, units: str) -> list[FigureSpec]:
+    label = f"{on} ({units})" if units else on
     return [
         FigureSpec(
             "matrix", x="condition_b", y="condition_a", color_label=f"{distance} distance",
             caption=f"Dissimilarity of {on} ({distance}), one matrix a site.",
-            x_label=on, y_label=on,
+            x_label=label, y_label=label,
             description=f"Square map of the {distance} distance of each pair of {on}.",
         )
     ]
