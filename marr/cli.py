@@ -93,7 +93,8 @@ def _demo(options: argparse.Namespace) -> int:
 def _check_folder(path: Path) -> None:
     """Fail before the work, not after it, where the result could not be written."""
     folder = path.resolve().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or path.is_dir():
+    taken = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113
+    if taken or not folder.is_dir() or not os.access(folder, os.W_OK):
         msg = (
             f"--out: cannot write {str(path)!r}. Choose a file in a folder that exists."
         )

@@ -221,6 +221,14 @@ class Finding:
                 f"(with 'marr_finding': 1); got {str(record)[:80]!r}."
             )
             raise ContractError(msg)
+        try:
+            return cls._from_parts(record)
+        except (KeyError, TypeError, AttributeError) as error:
+            msg = f"the finding is damaged: {error!r}. Write it anew with Finding.to_dict."
+            raise ContractError(msg) from error
+
+    @classmethod
+    def _from_parts(cls, record: dict[str, Any]) -> Finding:
         plain = (
             "analysis",
             "level",

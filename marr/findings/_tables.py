@@ -114,7 +114,7 @@ def series_of(table: xr.Dataset, x: str | None, group: str | None) -> list[Serie
         part = table.isel(dict(zip(others, picks, strict=True)))
         for i, name in enumerate(names):
             row = part.isel({group: i}) if group in part.dims else part
-            at = labels_of(row, x) if x in row.dims else [""]
+            at = labels_of(row, x) if x is not None and x in row.dims else [""]
             columns = {
                 str(key): _floats(row[key].values)
                 for key in row.data_vars

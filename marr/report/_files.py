@@ -25,30 +25,47 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     Raises
     ------
     FileError
-        If the folder is missing or not writable.
+        If the folder is missing or not writable, or the target is no regular file.
     """
     target = Path(path)
     temporary = ""
     try:
+        place = Path(os.path.realpath(target))  # a link stays a link to what is written
+        _check_regular(place)
         handle, temporary = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".part"
+            dir=place.parent, prefix=f".{place.name}.", suffix=".part"
         )
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
+        Path(temporary).replace(place)
+        temporary = ""
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
         msg = (
             f"path: cannot write {str(path)!r} ({error.strerror}). Choose a folder that "
             "exists and can be written to."
         )
         raise FileError(msg) from error
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        msg = (
+            f"path: {str(path)!r} was not written, since the text holds {character!r}, "
+            "which no file can hold. Remove it from names and texts."
+        )
+        raise FileError(msg) from error
+    finally:
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()
     return target
+
+
+def _check_regular(place: Path) -> None:
+    """Raise OSError for a folder, pipe or device: moving a file there removes it."""
+    if place.exists() and not place.is_file():
+        raise OSError(None, "it is not a regular file")
 
 
 def read_report_text(path: str | os.PathLike[str]) -> dict[str, Any]:

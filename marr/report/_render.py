@@ -154,7 +154,7 @@ def _grades(
 def _check_size(
     page: str, cards: Sequence[dict[str, Any]], *, allow_large: bool
 ) -> None:
-    size = len(page.encode("utf-8"))
+    size = len(page.encode("utf-8", "surrogatepass"))
     if size <= WARN_BYTES:
         return
     weights = sorted(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zarr.errors import BaseZarrError
 
@@ -19,9 +20,6 @@ from marr.systems._store_files import (
     reading,
 )
 from marr.systems._store_layout import read_recording, write_recording
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = ["open_system", "save_system"]
 
@@ -136,7 +134,7 @@ def _check_target(target: Path) -> None:
             "first, or choose another path."
         )
         raise FileError(msg)
-    if target.exists() and not is_store(target):
+    if os.path.lexists(target) and not is_store(target):
         msg = (
             f"path: {str(target)!r} exists and is not a store of marr, so it is not "
             "replaced. Choose another path or remove it yourself."
