@@ -16,17 +16,17 @@ from marr.behavior._curve_kernel import (
 )
 
 LEVELS = np.array([-1.0, -0.5, 0.0, 0.25, 1.0])
+def _gumbel(x, m, w):
+    scale = w / (np.log(-np.log(0.05)) - np.log(-np.log(0.95)))
+    location = m - scale * np.log(np.log(2))
+    return stats.gumbel_l.cdf(x, location, scale)
+
+
 ORACLES = {
     "logistic": lambda x, m, w: stats.logistic.cdf(x, m, w / (2 * np.log(19))),
     "gaussian": lambda x, m, w: stats.norm.cdf(x, m, w / (2 * stats.norm.ppf(0.95))),
     "weibull": _gumbel,
 }
-
-
-def _gumbel(x, m, w):
-    scale = w / (np.log(-np.log(0.05)) - np.log(-np.log(0.95)))
-    location = m - scale * np.log(np.log(2))
-    return stats.gumbel_l.cdf(x, location, scale)
 
 
 @pytest.mark.parametrize("link", LINKS)
