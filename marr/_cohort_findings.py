@@ -161,6 +161,9 @@ def _over_members(stacked: xr.Dataset) -> xr.Dataset:
     combined["estimate"].attrs = dict(stacked["estimate"].attrs)
     combined["ci_low"] = combined["estimate"] - reach
     combined["ci_high"] = combined["estimate"] + reach
+    if combined["estimate"].attrs.get("units") in ("probability", "proportion"):
+        for end in ("ci_low", "ci_high"):
+            combined[end] = combined[end].clip(0.0, 1.0)
     null = _null_value(combined)
     if null is not None:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -65,7 +65,7 @@ def headline(finding: Finding) -> Headline | None:
     known = np.flatnonzero(np.isfinite(flat))
     if known.size == 0:
         return None
-    chance = _chance(finding, value)
+    chance = _reference(finding, value) if marked else _chance(finding, value)
     at = int(known[_most_extreme(flat[known], chance, value.attrs.get("better"))])
     numbers = tuple(
         float(np.asarray(finding.estimate[key].values, dtype=float).ravel()[at])
@@ -81,6 +81,12 @@ def headline(finding: Finding) -> Headline | None:
     )  # fmt: skip
 
 
+def _reference(finding: Finding, value: xr.DataArray) -> float | None:
+    """Return the value of no effect that came with a marked cell, if any."""
+    found = finding.estimate.attrs.get("reference", value.attrs.get("chance"))
+    return None if found is None else float(found)
+
+
 def _marked(finding: Finding) -> tuple[Finding, str]:
     """Return the one cell that the analysis marked as its headline, and what it is.
 
@@ -93,7 +99,8 @@ def _marked(finding: Finding) -> tuple[Finding, str]:
     table = finding.estimate
     if mark["table"] != "estimate":
         table = finding.tables[mark["table"]]
-    return replace(finding, estimate=table.sel(mark["select"])), str(mark["quantity"])
+    cell = table.sel(mark["select"]).assign_attrs(reference=mark.get("reference"))
+    return replace(finding, estimate=cell), str(mark["quantity"])
 
 
 def _p_words(finding: Finding, at: int) -> str:
@@ -197,6 +204,11 @@ _SHARES = {
 }
 
 
+def _tells(shown: Headline) -> bool:
+    """Tell whether there is anything to compare the value with."""
+    return shown.chance is not None or len(shown.others) > 1
+
+
 def grade_icon(grade: str) -> Markup:
     """Return a disk filled by the strength of the evidence; the word stands beside it."""
     quarters = _SHARES[grade]
@@ -219,5 +231,5 @@ def entry_of(finding: Finding) -> dict[str, Any]:
         return {"value": "", "interval": "", "quantity": "", "glyph": ""}
     return {
         "value": shown.value, "interval": shown.interval, "quantity": shown.quantity,
-        "glyph": interval_glyph(shown),
+        "glyph": interval_glyph(shown) if _tells(shown) else "",
     }  # fmt: skip
