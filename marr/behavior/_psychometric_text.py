@@ -137,7 +137,7 @@ def methods_text(trials: Trials, options: FitOptions, *, seed: int) -> str:
             "beta-binomial (overdispersion eta, nu = 1 / eta^2 - 1, prior Beta(1, 10))."
         )
     else:
-        text += " Trials were taken as independent (binomial counts by stimulus level)."
+        text += " Counts by stimulus level were taken as binomial."
     text += (
         " The posterior was sampled by adaptive multiple importance sampling (multivariate "
         f"t proposals in unbounded coordinates, balance-heuristic weights; seed {seed}). "
@@ -146,10 +146,19 @@ def methods_text(trials: Trials, options: FitOptions, *, seed: int) -> str:
         "posterior mass beyond the null value (bias .5, threshold 0), with one effective draw "
         "counted against (smallest possible value about 2 / effective draws). Fit was judged by the posterior-predictive p of the deviance."
     )
+    if cluster_column is not None:
+        text += (
+            f" Trials of one {cluster_column} depend on each other: each posterior was stretched about its "
+            f"median until its spread was the standard error over {options.n_clusters} {cluster_column}s "
+            "(infinitesimal jackknife: posterior covariance of the quantity with the log-likelihood of each "
+            f"{cluster_column}) times Student's t over the normal quantile, never narrowed; p-values are not "
+            f"below those of a t test over {cluster_column}s."
+        )
     if by is not None:
         text += (
             f" Each level of {by} was fitted by itself under the same prior; contrasts are differences "
-            "of independent posterior draws (conservative where conditions share sessions), "
+            "of posterior draws"
+            f"{f', with the moves of each {cluster_column} paired' if cluster_column else ''}; "
             "p-values corrected by Holm's method."
         )
     return text
@@ -209,11 +218,9 @@ def fit_notes(
 def _where(
     fits: list[tuple[str, ConditionFit]], test: Callable[[ConditionFit], object]
 ) -> str:
-    """Return " (names)" of the conditions that pass, " " for one only, "" for none."""
-    names = [name for name, fit in fits if test(fit)]
-    if not names:
-        return ""
-    return f" ({', '.join(n for n in names)})" if names[0] else " "
+    """Return " (names)" of the conditions that pass, "" for none."""
+    names = [name or "all trials" for name, fit in fits if test(fit)]
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _shape_notes(
@@ -268,7 +275,7 @@ def _quality_notes(fits: list[tuple[str, ConditionFit]]) -> list[Note]:
         least = min(f.n_trials for _, f in fits)
         notes.append(Note(
             "too_few_trials",
-            f"As few as {least} trials in a fit{few}: the priors weigh heavily.",
+            f"Only {least} trials in a fit{few}: the priors weigh heavily.",
             "Pool conditions or record more trials.",
         ))  # fmt: skip
     poor = _where(fits, lambda f: f.effective < 1000)
@@ -304,24 +311,21 @@ def _cluster_notes(
 ) -> list[Note]:
     if column is None:
         return []
-    treated = (
-        f"counts by {column} are beta-binomial"
-        if options.overdispersed
-        else f"spread between {column}s is not in the intervals"
+    n = options.n_clusters
+    widest = max(
+        max(f.spread.factors.values()) for _, f in fits if f.spread is not None
     )
+    variance = max(f.check.spread for _, f in fits)
     notes = [Note(
         "clustered",
-        f"Trials come in {column}s, which share more than single trials do: {treated}.",
-        f"The interval holds for these {column}s. For new ones make each {column} a member of a "
-        "marr.Cohort.",
+        f"Trials come in {n} {column}s, whose totals vary about the curve up to {variance:.2g} times as much "
+        f"as independent trials would: intervals were widened, by up to {widest:.2g} times.",
+        f"They hold for other {column}s of this system, not for other systems.",
     )]  # fmt: skip
-    shifted = _where(fits, lambda f: f.check.spread_p < 0.01)
-    if shifted:
-        worst = max(f.check.spread for _, f in fits)
+    if n < 5:
         notes.append(Note(
-            "clusters_shift",
-            f"Whole {column}s lie off the common curve by more than the model allows: their variance "
-            f"is up to {worst:.1f} times the binomial one{shifted}.",
-            f"Intervals are too narrow for new {column}s: compare within {column}s or use a marr.Cohort.",
+            "few_clusters",
+            f"Only {n} {column}s: the spread over them is poorly known and the intervals are wide.",
+            f"Record more {column}s.",
         ))  # fmt: skip
     return notes

@@ -23,7 +23,8 @@ def contrast_summary(found: xr.Dataset, measure: str, units: str, evidence: str)
         row = found.sel({COLUMN: label})
         loss, low, high = (float(row[k]) for k in ("estimate", "ci_low", "ci_high"))
         p = float(row["p_corrected"]) if "p_corrected" in row else np.nan
-        size = f"{loss:.3g} {units} [{low:.3g}, {high:.3g}], corrected p = {p:.2g}"
+        between = f"[{low:.3g}, {high:.3g}]" if np.isfinite(low) else "(no interval)"
+        size = f"{loss:.3g} {units} {between}, corrected p = {p:.2g}"
         if not p < 0.05:
             head = f"no loss of {measure} under {label} is shown"
         elif evidence == "causal":
