@@ -1,0 +1,237 @@
+"""One small call or more for each registered analysis, shared by the contract tests.
+
+An analysis without a case fails `test_every_analysis_has_a_case`; a kind of system that
+cannot answer is declared in `refuses`, with the words of the reason that the error gives.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _systems import MAKERS
+
+import marr.behavior
+import marr.implementation
+import marr.representation
+from marr._analysis import ANALYSES
+
+if TYPE_CHECKING:
+    from marr.findings import Finding
+
+KINDS = tuple(MAKERS)
+FEW = {"n_permutations": 24}
+FEW_RUNS = {"n_permutations": 24, "n_random": 3}
+SIDE = marr.measures.decoded("side")
+CLOCKS = ("started", "seconds")
+UNTIDY = re.compile(r" [,:;)]| \.(?!\d)|\( |  |\bNone\b(?! [a-z])|\bnan\b")
+"""What a template leaves behind when a part of its sentence is missing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call that every kind of system gets alike.
+
+    Parameters
+    ----------
+    analysis : str
+        Key of `ANALYSES`.
+    options : dict
+        Options of the call.
+    grades : dict of kind to str
+        Evidence grade by kind of system; descriptive where it is not given.
+    refuses : dict of kind to str
+        Kinds that cannot answer: pattern of the reason and of the way out.
+    names : tuple of str
+        Options that hold the name of a column or variable.
+    missing : {"refused", "noted"}
+        What happens to trials on which such a column is missing.
+    perturbed : str
+        Pattern of the refusal on a perturbed recording; "" where it answers.
+    not_aligned : tuple of str
+        Variables that are drawn at random in the order of the units.
+    """
+
+    analysis: str
+    options: dict[str, Any]
+    grades: dict[str, str] = field(default_factory=dict)
+    refuses: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    missing: str = "noted"
+    perturbed: str = ""
+    not_aligned: tuple[str, ...] = ()
+
+    def __call__(self, system: Any, **changed: Any) -> Finding:
+        return ANALYSES[self.analysis].function(system, **{**self.options, **changed})
+
+
+NOT_SEEN = "intact recording|observed on the intact system|nobody saw"
+RANDOM = (
+    "random_mean", "random_low", "random_high", "p_random", "needed", "bar", "selectivity",
+)  # fmt: skip
+ABLATE = {
+    "grades": {"recording": "predictive", "network": "causal"},
+    "not_aligned": RANDOM,
+}
+CASES = {
+    "psychometric": Case(
+        "behavior.psychometric",
+        {"stimulus": "stimulus", "choice": "choice"},
+        names=("stimulus", "choice"),
+        perturbed=NOT_SEEN,
+    ),
+    "psychometric by": Case(
+        "behavior.psychometric",
+        {"stimulus": "stimulus", "choice": "choice", "by": "prior", "lapses": "equal"},
+        names=("by",),
+        perturbed=NOT_SEEN,
+    ),
+    "accuracy": Case(
+        "behavior.accuracy",
+        {"column": "correct", "shortcuts": ["prior"], "answer": "target"},
+        names=("column", "answer"),
+        perturbed=NOT_SEEN,
+    ),
+    "accuracy by": Case(
+        "behavior.accuracy",
+        {"by": "condition", "chance": 0.5},
+        names=("by",),
+        perturbed=NOT_SEEN,
+    ),
+    "movement": Case(
+        "behavior.movement",
+        {"variable": "speed"},
+        names=("variable",),
+        perturbed=NOT_SEEN,
+    ),
+    "estimation_error": Case(
+        "behavior.estimation_error",
+        {"estimate": "heading_estimate", "target": "angle", **FEW},
+        names=("estimate", "target"),
+        perturbed=NOT_SEEN,
+    ),
+    "decode": Case(
+        "representation.decode",
+        {"target": "side", "control": ["stimulus"], **FEW},
+        names=("target", "control"),
+        missing="refused",
+    ),
+    "decode over time": Case(
+        "representation.decode",
+        {
+            "target": "condition",
+            "over": "time",
+            "cross_temporal": True,
+            "correction": "cluster",
+            **FEW,
+        },
+        names=("target",),
+        missing="refused",
+    ),
+    "decode a block": Case(
+        "representation.decode",
+        {"target": "prior", "over": (), **FEW},
+        names=("target",),
+        missing="refused",
+    ),
+    "decode an angle": Case(
+        "representation.decode",
+        {"target": "heading", "correction": "fdr", **FEW},
+        names=("target",),
+    ),
+    "decode a number": Case(
+        "representation.decode",
+        {"target": "stimulus", "over": "site", **FEW},
+        names=("target",),
+        missing="refused",
+    ),
+    "rdm": Case(
+        "representation.rdm",
+        {"on": "condition", "n_folds": 3, **FEW},
+        names=("on",),
+        missing="refused",
+    ),
+    "rdm of bins": Case(
+        "representation.rdm",
+        {"on": "heading", "bins": 4, "distance": "correlation", **FEW},
+        names=("on",),
+    ),
+    "pairwise_correlations": Case(
+        "representation.pairwise_correlations",
+        {"site": "early", "n_null": 40},
+    ),
+    "ablate a readout": Case(
+        "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
+    ),
+    "ablate behavior": Case(
+        "implementation.ablate",
+        {
+            "measure": marr.measures.accuracy(),
+            "control_measure": marr.measures.column("heading_estimate", better="lower"),
+            "mode": "resample",
+            **FEW_RUNS,
+        },
+        refuses={
+            "recording": r"nobody saw 'animal' act.*decoded\('choice'\).*marr\.hook"
+        },
+        **ABLATE,
+    ),
+    "ablate and refit": Case(
+        "implementation.ablate",
+        {"measure": SIDE, "over": "unit", "readout": "refit", **FEW_RUNS},
+        refuses={"network": "readout='refit' is for recordings.*Leave readout='fixed'"},
+        **ABLATE,
+    ),
+    "ablate sites": Case(
+        "implementation.ablate",
+        {"measure": SIDE, "over": "site", "mode": "zero", **FEW_RUNS},
+        **ABLATE,
+    ),
+}
+"""At least one call for each analysis."""
+
+NO_INTERVAL: dict[str, str] = {}
+"""Analyses whose estimate has no interval, and why."""
+NO_FIGURE = {
+    "accuracy": "a single number",
+    "estimation_error": "one report a trial: no course over time",
+}
+"""Cases without a figure, and why."""
+PER_MEMBER = ("unit", "pair")
+"""Axes that the members of a cohort do not share."""
+
+PAIRS = [(case, kind) for case in CASES for kind in KINDS]
+ANSWERED = [(case, kind) for case, kind in PAIRS if kind not in CASES[case].refuses]
+REFUSED = [(case, kind) for case, kind in PAIRS if kind in CASES[case].refuses]
+
+
+@cache
+def system_of(kind: str) -> Any:
+    return MAKERS[kind]()
+
+
+@cache
+def found(case: str, kind: str) -> Finding:
+    """Return the finding of a case, made once."""
+    return CASES[case](system_of(kind))
+
+
+def canonical(finding: Finding) -> str:
+    """Return the bytes of a finding without its clocks."""
+    record = finding.to_dict()
+    record["provenance"] = {
+        k: v for k, v in record["provenance"].items() if k not in CLOCKS
+    }
+    return json.dumps(record, sort_keys=False)
+
+
+def first_case(name: str) -> Case:
+    """Return a case of an analysis, or fail with what to do."""
+    for case in CASES.values():
+        if case.analysis == name:
+            return case
+    pytest.fail(f"add a case for {name!r} to CASES in tests/_cases.py")
