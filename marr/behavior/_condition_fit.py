@@ -6,13 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._cluster_kernel import (
+    SCALES,
+    influence,
+    robust_error,
+    scaled,
+    stretch,
+    stretch_factor,
+    t_test,
+    unscaled,
+)
 from ._curve_kernel import (
     Prior,
     make_cells,
     psi,
     slope_at_threshold,
 )
-from ._posterior_kernel import find_map, sample
+from ._posterior_kernel import Draws, find_map, sample
 from ._problem_kernel import Problem
 from ._summary_kernel import (
     FitCheck,
@@ -23,9 +33,11 @@ from ._summary_kernel import (
     two_sided_p,
 )
 
-__all__ = ["ConditionFit", "FitOptions", "fit_condition", "null_value"]
+__all__ = ["ClusterSpread", "ConditionFit", "FitOptions", "fit_condition", "null_value"]
 
 N_EQUAL = 8000  # equally weighted draws kept for contrasts
+N_MOVES = 4000  # of these, draws for the influence of clusters
+N_CURVE = 1000  # of these, draws for the band of the curve
 N_CHECK = 500  # simulated data sets of the checks
 _HALF_OPEN = ("lapse_low", "lapse_high", "overdispersion")
 
@@ -48,6 +60,8 @@ class FitOptions:
         Whether stimulus 0 lies in the tested range, so that there is a bias.
     grid : array of shape (n_grid,)
         Stimuli at which the curve is given.
+    n_clusters : int
+        Clusters over all conditions; 0 where trials are independent.
     """
 
     prior: Prior
@@ -58,6 +72,7 @@ class FitOptions:
     falling: bool
     at_zero: bool
     grid: np.ndarray
+    n_clusters: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -65,6 +80,32 @@ class FitOptions:
         bias = ["bias"] if self.at_zero else []
         last = ["overdispersion"] if self.overdispersed else []
         return ["threshold", "width", "slope", *bias, "lapse_low", "lapse_high", *last]
+
+
+@dataclass(frozen=True)
+class ClusterSpread:
+    """How whole clusters move the quantities of one condition.
+
+    Attributes
+    ----------
+    there : array of bool of shape (n_clusters,)
+        Clusters (of all conditions) that hold trials of this one.
+    moves : dict of str to array of shape (n_clusters,)
+        Influence of each cluster on the posterior mean of each parameter, 0 where it
+        holds no trial.
+    errors : dict of str to float
+        Standard error over clusters, on the scale in `SCALES`.
+    factors : dict of str to float
+        By how much the posterior of each parameter was stretched.
+    curve_factors : array of shape (n_grid,)
+        The same for the curve.
+    """
+
+    there: np.ndarray
+    moves: dict[str, np.ndarray]
+    errors: dict[str, float]
+    factors: dict[str, float]
+    curve_factors: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,6 +127,8 @@ class ConditionFit:
     n_rounds, n_trials : int
     converged : bool
         Whether the search for the mode converged.
+    spread : ClusterSpread or None
+        How clusters move the quantities, None without clusters.
     """
 
     rows: dict[str, dict[str, float]]
@@ -96,6 +139,7 @@ class ConditionFit:
     n_rounds: int
     n_trials: int
     converged: bool
+    spread: ClusterSpread | None
 
 
 def fit_condition(
@@ -115,7 +159,7 @@ def fit_condition(
     bins : array of int of shape (n_trials,)
         Bins of the stimulus over which the deviance is taken.
     clusters : array of int of shape (n_trials,), optional
-        Session or sequence of each trial.
+        Session or sequence of each trial, numbered from 0 over all conditions.
     options : FitOptions
     seed : int
 
@@ -135,30 +179,69 @@ def fit_condition(
     )
     posterior = sample(problem, seed=seed)
     mode, _, converged = find_map(problem, posterior)
-    rng = np.random.default_rng([seed, 1])
-    equal = posterior.resample(N_EQUAL, rng)
+    equal = posterior.resample(N_EQUAL, np.random.default_rng([seed, 1]))
     weighted = _quantities(posterior.theta, options)
     at_mode = _quantities(mode[None], options)
-    codes = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    local, spread = None, None
+    if clusters is not None:
+        used, local = np.unique(clusters, return_inverse=True)
+        local = local.reshape(-1)
+        spread = _cluster_spread(equal[:N_MOVES], x, rising, used, local, options)
     return ConditionFit(
         rows={
             name: _row(
                 name,
                 weighted[name],
-                posterior.weights,
-                at_mode[name],
+                posterior,
+                float(at_mode[name][0]),
                 options,
-                posterior.effective,
+                spread,
             )
             for name in options.names
         },
         draws=_quantities(equal, options),
-        curve=_curve(equal[:1000], options),
-        check=check_fit(x, rising, bins, codes, equal[:N_CHECK], options.link, seed),
+        curve=_curve(equal[:N_CURVE], options, spread),
+        check=check_fit(x, rising, bins, local, equal[:N_CHECK], options.link, seed),
         effective=posterior.effective,
         n_rounds=posterior.n_rounds,
         n_trials=cells.n_trials,
         converged=converged,
+        spread=spread,
+    )
+
+
+def _cluster_spread(
+    theta: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    used: np.ndarray,
+    clusters: np.ndarray,
+    options: FitOptions,
+) -> ClusterSpread:
+    """Measure how clusters move every quantity and the curve."""
+    values = _quantities(theta, options)
+    names = options.names
+    plain = np.stack([values[n] for n in names], axis=1)
+    free = np.stack([scaled(values[n], SCALES[n]) for n in names], axis=1)
+    curve = scaled(_curve_draws(theta, options), "logit")
+    moves = influence(
+        np.concatenate([plain, free, curve], axis=1), theta, x, y, clusters, options.link,
+        overdispersed=options.overdispersed,
+    )  # fmt: skip
+    k = len(names)
+    errors = robust_error(moves[k:])
+    spreads = np.concatenate([free, curve], axis=1).std(axis=0)
+    factors = stretch_factor(errors, spreads, len(used))
+    there = np.zeros(options.n_clusters, dtype=bool)
+    there[used] = True
+    everywhere = np.zeros((k, options.n_clusters))
+    everywhere[:, used] = moves[:k]
+    return ClusterSpread(
+        there=there,
+        moves=dict(zip(names, everywhere, strict=True)),
+        errors=dict(zip(names, errors[:k].tolist(), strict=True)),
+        factors=dict(zip(names, factors[:k].tolist(), strict=True)),
+        curve_factors=factors[k:],
     )
 
 
@@ -197,28 +280,53 @@ def null_value(name: str) -> float:
 def _row(
     name: str,
     values: np.ndarray,
-    weights: np.ndarray,
-    mode: np.ndarray,
+    posterior: Draws,
+    mode: float,
     options: FitOptions,
-    effective: float,
+    spread: ClusterSpread | None,
 ) -> dict[str, float]:
+    weights, null = posterior.weights, null_value(name)
+    middle = float(quantiles(values, weights, np.array([0.5]))[0])
+    wide = values
+    if spread is not None:
+        wide = stretch(values, middle, spread.factors[name], SCALES[name])
     interval = shortest if name in _HALF_OPEN else equal_tails
-    low, high = interval(values, weights)
+    low, high = interval(wide, weights)
     if name.startswith("lapse") and options.lapses == "fixed":
-        low = high = float(mode[0])
-    tested = options.at_zero and np.isfinite(null_value(name))
-    p = two_sided_p(values, weights, null_value(name), effective) if tested else np.nan
+        low = high = mode
+    p = float("nan")
+    if options.at_zero and np.isfinite(null):
+        p = two_sided_p(wide, weights, null, posterior.effective)
+        if spread is not None:
+            ends = scaled(np.array([middle, null]), SCALES[name])
+            n = int(spread.there.sum())
+            p = max(p, t_test(float(ends[0] - ends[1]), spread.errors[name], n))
     return {
-        "estimate": float(quantiles(values, weights, np.array([0.5]))[0]),
+        "estimate": middle,
         "ci_low": low,
         "ci_high": high,
         "p_value": p,
         "mean": float(weights @ values),
-        "map": float(mode[0]),
+        "map": mode,
     }
 
 
-def _curve(theta: np.ndarray, options: FitOptions) -> np.ndarray:
+def _curve_draws(theta: np.ndarray, options: FitOptions) -> np.ndarray:
+    """Return the probability at each grid stimulus under each draw."""
     grid = np.log(options.grid) if options.link == "weibull" else options.grid
     p, q = psi(grid, theta, options.link)
-    return np.quantile(q if options.falling else p, [0.5, 0.025, 0.975], axis=0)
+    return q if options.falling else p
+
+
+def _curve(
+    theta: np.ndarray, options: FitOptions, spread: ClusterSpread | None
+) -> np.ndarray:
+    """Return median, low and high of the curve, (3, n_grid)."""
+    p = _curve_draws(theta, options)
+    middle = np.median(p, axis=0)
+    if spread is not None:
+        center = scaled(middle, "logit")
+        p = unscaled(
+            center + spread.curve_factors * (scaled(p, "logit") - center), "logit"
+        )
+    return np.stack([middle, *np.quantile(p, [0.025, 0.975], axis=0)])

@@ -52,7 +52,7 @@ def psychometric(
     link: str = "logistic",
     lapses: str = "free",
     lapse_rates: tuple[float, float] = (0.0, 0.0),
-    overdispersion: bool | None = None,
+    overdispersion: bool = False,
     seed: int = 0,
 ) -> Draft:
     """Fit the probability of a choice as a function of the stimulus.
@@ -81,9 +81,9 @@ def psychometric(
         Two lapse rates, one shared by both sides, or those of `lapse_rates`.
     lapse_rates : (float, float)
         Lower and upper rate where `lapses` is "fixed".
-    overdispersion : bool, optional
-        Whether counts are beta-binomial. By default they are where trials come in
-        sessions or sequences (counted by stimulus level and session).
+    overdispersion : bool
+        Whether counts by stimulus level (and session) are beta-binomial: for answers
+        that scatter more than independent trials would.
     seed : int
         Seed of the posterior draws.
 
@@ -110,6 +110,9 @@ def psychometric(
 
     Notes
     -----
+    Where trials come in sessions or sequences, each posterior is stretched until it
+    holds the spread over them (infinitesimal jackknife, Student's t over clusters).
+
     Not for forced-choice proportions correct, which start at a guess rate of 1/m (fix
     `lapse_rates` at it), nor for response times. Lapses need trials at easy stimuli:
     without them they rest on their prior. The equal-tailed interval of a lapse rate
@@ -118,6 +121,7 @@ def psychometric(
     References
     ----------
     Schütt, Harmeling, Macke & Wichmann (2016), Vision Research 122, 105-123.
+    Giordano & Broderick (2023), arXiv:2305.06466.
 
     Examples
     --------
@@ -174,13 +178,11 @@ def _options(
     link: str,
     lapses: str,
     rates: tuple[float, float],
-    overdispersion: bool | None,
+    overdispersion: bool,
 ) -> FitOptions:
     levels = np.unique(trials.x)
     low, high = float(levels[0]), float(levels[-1])
     log = link == "weibull"
-    if overdispersion is None:
-        overdispersion = trials.clusters is not None
     grid = (
         10.0 ** nice_grid(np.log10(low), np.log10(high), 100)
         if log
@@ -196,6 +198,7 @@ def _options(
         falling=bool(trend * np.sqrt(len(trials.x)) < -_FALLING_Z),
         at_zero=not log and low <= 0 <= high,
         grid=grid,
+        n_clusters=0 if trials.clusters is None else int(trials.clusters.max()) + 1,
     )
 
 
@@ -306,8 +309,13 @@ def _draft(
         tables=tables,
         figures=(_figure(stimulus, answer, by, options),),
         notes=[*notes, *fit_notes(named, options, n_levels, cluster)],
-        citations=("holm1979",) if contrast is not None else (),
-        generalizes_over="trials" if cluster is None else f"trials of these {cluster}s",
+        citations=(
+            *(("holm1979",) if contrast is not None else ()),
+            *(("giordano2023",) if cluster is not None else ()),
+        ),
+        generalizes_over=(
+            "trials" if cluster is None else f"{cluster}s (n = {options.n_clusters})"
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from marr.stats import binomial_interval, holm
 
 from ._answers import short
+from ._cluster_kernel import robust_error, stretch_factor, t_test
 from ._condition_fit import ConditionFit, null_value
 from ._summary_kernel import difference
 
@@ -207,11 +208,8 @@ def contrast_table(
         a, b = fits[j], fits[i]
         if a is None or b is None:
             continue
-        effective = min(a.effective, b.effective)
         for column, name in enumerate(names):
-            values[row, column] = difference(
-                a.draws[name], b.draws[name][::-1], effective
-            )
+            values[row, column] = _contrast(a, b, name)
     dims = ("comparison", "parameter")
     table = xr.Dataset(
         {
@@ -234,6 +232,26 @@ def contrast_table(
         null=0.0,
     )
     return table
+
+
+def _contrast(
+    a: ConditionFit, b: ConditionFit, name: str
+) -> tuple[float, float, float, float]:
+    """Return median, low, high and p of the difference of one parameter."""
+    first, second = a.draws[name], b.draws[name][::-1]
+    effective = min(a.effective, b.effective)
+    middle, low, high, p = difference(first, second, effective)
+    if a.spread is None or b.spread is None:
+        return middle, low, high, p
+    # clusters that hold trials of both conditions move both: their moves are paired
+    there = a.spread.there | b.spread.there
+    moves = (a.spread.moves[name] - b.spread.moves[name])[None]
+    error = robust_error(moves, there)
+    n = int(there.sum())
+    factor = float(stretch_factor(error, (first - second).std()[None], n)[0])
+    wide = middle + factor * (first - second - middle)
+    _, low, high, p = difference(wide, np.zeros_like(wide), effective)
+    return middle, low, high, max(p, t_test(middle, float(error[0]), n))
 
 
 def fit_table(fits: Fits, by: str | None, levels: list[object]) -> xr.Dataset:
@@ -280,6 +298,7 @@ def headline_mark(
     what = f"choices at {stimulus} 0" if parameter == "bias" else "threshold"
     return {
         "table": "contrast",
+        "reference": 0.0,
         "select": {"comparison": widest, "parameter": parameter},
         "quantity": f"shift of {what}, {by} {widest.replace(' - ', ' minus ')}",
     }

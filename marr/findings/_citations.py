@@ -54,6 +54,12 @@ CITATIONS: dict[str, Citation] = {
         "Vision Research 122, 105-123",
         "10.1016/j.visres.2016.02.002",
     ),
+    "giordano2023": Citation(
+        "Giordano, R. and Broderick, T.",
+        2023,
+        "The Bayesian infinitesimal jackknife for variance",
+        "arXiv:2305.06466",
+    ),
     "elvira2019": Citation(
         "Elvira, V., Martino, L., Luengo, D. and Bugallo, M. F.",
         2019,

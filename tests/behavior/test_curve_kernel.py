@@ -16,6 +16,14 @@ from marr.behavior._curve_kernel import (
 )
 
 LEVELS = np.array([-1.0, -0.5, 0.0, 0.25, 1.0])
+
+
+def _gumbel(x, m, w):
+    scale = w / (np.log(-np.log(0.05)) - np.log(-np.log(0.95)))
+    location = m - scale * np.log(np.log(2))
+    return stats.gumbel_l.cdf(x, location, scale)
+
+
 def _gumbel(x, m, w):
     scale = w / (np.log(-np.log(0.05)) - np.log(-np.log(0.95)))
     location = m - scale * np.log(np.log(2))

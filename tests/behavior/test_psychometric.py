@@ -150,27 +150,64 @@ def test_lapses_at_zero_are_listed_and_their_interval_starts_there():
     assert value(f, "lapse_low", "ci_low") == 0
 
 
-def test_sessions_widen_the_interval_and_are_told():
-    rng = np.random.default_rng(0)
-    n = 4000
-    table = answers(n, seed=1, width=0.7, low=0.03, high=0.03)
-    session = np.arange(n) // 500
-    shift = rng.normal(0, 0.3, 8)[session]
-    p = logistic(table.contrast.to_numpy() + shift, 0.0, 0.7, 0.03, 0.03)
+def in_sessions(seed=0, n_sessions=8, per_session=500, shift=0.3):
+    rng = np.random.default_rng(seed)
+    n = n_sessions * per_session
+    table = answers(n, seed=seed + 1, width=0.7, low=0.03, high=0.03)
+    session = np.arange(n) // per_session
+    off = rng.normal(0, shift, n_sessions)[session]
+    p = logistic(table.contrast.to_numpy() + off, 0.0, 0.7, 0.03, 0.03)
     table["choice"] = np.where(rng.random(n) < p, 1, -1)
-    clustered = table.assign(session=session)
-    plain = psychometric(subject(table), stimulus="contrast")
+    return table.assign(session=session)
+
+
+def width(finding, parameter="bias"):
+    return value(finding, parameter, "ci_high") - value(finding, parameter, "ci_low")
+
+
+def test_sessions_widen_the_interval_and_are_told():
+    clustered = in_sessions()
+    plain = psychometric(
+        subject(clustered.drop(columns="session")), stimulus="contrast"
+    )
     f = psychometric(subject(clustered), stimulus="contrast")
-    assert "overdispersion" in f.estimate.parameter.values
-    width = [
-        value(g, "bias", "ci_high") - value(g, "bias", "ci_low") for g in (plain, f)
-    ]
-    assert width[1] > 1.5 * width[0]
-    assert {"clustered", "clusters_shift"} <= codes(f)
-    assert f.generalizes_over == "trials of these sessions"
-    off = psychometric(subject(clustered), stimulus="contrast", overdispersion=False)
-    assert "overdispersion" not in off.estimate.parameter.values
-    assert "clustered" in codes(off)
+    assert width(f) > 3 * width(plain)
+    assert value(f, "bias") == value(plain, "bias")
+    assert value(f, "bias", "p_value") > value(plain, "bias", "p_value")
+    band = [g.tables["curve"].ci_high - g.tables["curve"].ci_low for g in (plain, f)]
+    assert float(band[1].max()) > 2 * float(band[0].max())
+    assert "clustered" in codes(f)
+    assert "giordano2023" in f.citations
+    assert f.generalizes_over == "sessions (n = 8)"
+    assert "few_clusters" in codes(
+        psychometric(subject(clustered[clustered.session < 3]), stimulus="contrast")
+    )
+
+
+def test_sessions_that_do_not_differ_cost_little():
+    clustered = in_sessions(shift=0.0, n_sessions=40, per_session=100)
+    plain = psychometric(
+        subject(clustered.drop(columns="session")), stimulus="contrast"
+    )
+    f = psychometric(subject(clustered), stimulus="contrast")
+    assert 1 <= width(f) / width(plain) < 1.4
+
+
+def test_conditions_inside_sessions_are_compared_inside_them():
+    clustered = in_sessions(seed=3)
+    clustered["side"] = np.random.default_rng(0).integers(0, 2, len(clustered))
+    f = psychometric(subject(clustered), stimulus="contrast", by="side")
+    row = f.tables["contrast"].squeeze("comparison").sel(parameter="bias")
+    alone = f.estimate.sel(parameter="bias")
+    assert float(row.ci_high - row.ci_low) < 0.7 * float(
+        (alone.ci_high - alone.ci_low).min()
+    )
+
+
+def test_overdispersion_is_an_option():
+    f = psychometric(subject(in_sessions()), stimulus="contrast", overdispersion=True)
+    assert 0 < value(f, "overdispersion", "ci_low") < value(f, "overdispersion") < 1
+    assert "beta-binomial" in f.methods
 
 
 def test_same_seed_same_finding_and_json_round_trip():
