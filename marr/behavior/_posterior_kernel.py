@@ -14,6 +14,7 @@ from ._problem_kernel import Problem, spread_points
 __all__ = ["Draws", "climb", "find_map", "sample"]
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
+Proposal = tuple[np.ndarray, np.ndarray]  # mean, lower Cholesky factor
 
 _DF = 5.0  # degrees of freedom of the proposals
 _WIDEN = 1.2  # covariance of a proposal over that of the weighted draws
@@ -167,13 +168,16 @@ def sample(
     z = problem.from_prior(_FROM_PRIOR, rng)
     target = problem.log_target(z)
     mean, covariance = _first_proposal(problem, z, target)
-    proposals: list[tuple[np.ndarray, np.ndarray]] = []
+    proposals: list[Proposal] = []
+    mixture = _log_mixture(problem, z, proposals)
     for n_rounds in range(1, max_rounds + 1):
         proposals.append((mean, np.linalg.cholesky(covariance)))
-        new = _draw_t(mean, proposals[-1][1], _PER_ROUND, rng)
-        z = np.concatenate([z, new])
+        mixture = np.logaddexp(mixture, np.log(_PER_ROUND) + _log_t(z, *proposals[-1]))
+        new = _draw_t(*proposals[-1], _PER_ROUND, rng)
+        mixture = np.concatenate([mixture, _log_mixture(problem, new, proposals)])
         target = np.concatenate([target, problem.log_target(new)])
-        weights, log_evidence = _balance(problem, z, target, proposals)
+        z = np.concatenate([z, new])
+        weights, log_sum = _normalized(target - mixture)
         n_effective = 1.0 / float((weights**2).sum())
         mean, covariance = _moments(z, weights)
         if n_rounds >= min_rounds and n_effective >= effective:
@@ -183,7 +187,7 @@ def sample(
         weights=weights,
         effective=n_effective,
         n_rounds=n_rounds,
-        log_evidence=log_evidence,
+        log_evidence=log_sum,
     )
 
 
@@ -217,28 +221,28 @@ def _draw_t(
 
 def _log_t(z: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
     d = len(mean)
-    distance = (np.linalg.solve(root, (z - mean).T) ** 2).sum(axis=0)
+    distance = (((z - mean) @ np.linalg.inv(root).T) ** 2).sum(axis=1)
     constant = gammaln((_DF + d) / 2) - gammaln(_DF / 2) - d / 2 * np.log(_DF * np.pi)
     volume = np.log(np.diag(root)).sum()
     return np.asarray(constant - volume - (_DF + d) / 2 * np.log1p(distance / _DF))
 
 
-def _balance(
-    problem: Problem,
-    z: np.ndarray,
-    target: np.ndarray,
-    proposals: list[tuple[np.ndarray, np.ndarray]],
-) -> tuple[np.ndarray, float]:
-    """Weights of all draws against the mixture of all proposals; log evidence."""
+def _log_mixture(
+    problem: Problem, z: np.ndarray, proposals: list[Proposal]
+) -> np.ndarray:
+    """Log of the summed proposal densities, each times its number of draws."""
     log_prior = problem.log_prior(problem.natural(z)) + problem.log_jacobian(z)
-    shares = np.array([_FROM_PRIOR] + [_PER_ROUND] * len(proposals), dtype=float)
-    logs = np.stack([log_prior, *(_log_t(z, m, root) for m, root in proposals)])
-    mixture = np.logaddexp.reduce(logs + np.log(shares / shares.sum())[:, None], axis=0)
-    log_weights = target - mixture
+    parts = [np.log(_FROM_PRIOR) + log_prior]
+    parts += [np.log(_PER_ROUND) + _log_t(z, *proposal) for proposal in proposals]
+    return np.asarray(np.logaddexp.reduce(np.stack(parts), axis=0))
+
+
+def _normalized(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights that sum to 1, and the log of their sum before."""
     top = log_weights.max()
     weights = np.exp(log_weights - top)
     total = weights.sum()
-    return weights / total, float(top + np.log(total / len(z)))
+    return weights / total, float(top + np.log(total))
 
 
 def _moments(z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

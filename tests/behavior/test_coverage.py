@@ -84,7 +84,7 @@ def within_binomial(share, n, level=0.95, tail=5e-4):
 
 
 def test_intervals_cover_truths_drawn_from_the_prior():
-    shares, n = coverage(from_prior(200))
+    shares, n = coverage(from_prior(120))
     for name, share in shares.items():
         assert within_binomial(share, n), (name, share)
 
