@@ -85,6 +85,8 @@ def summarize(estimate: xr.Dataset, target: Target, unit: str) -> str:
         return f"{where[0].upper() + where[1:]}: {number}; no test was made."
     p = np.atleast_1d(flat["p_corrected"].values)
     p_text = f"p = {p[best]:.2g}" + (" corrected" if len(p) > 1 else "")
+    if np.isnan(p[best]):  # members of a cohort that agree exactly
+        p_text = "p undefined"
     if not p[best] < 0.05:
         return f"{target.name} was not decodable above chance; best {where}: {number}, {p_text}."
     more = ""

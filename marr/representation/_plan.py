@@ -21,7 +21,7 @@ __all__ = ["NULLS", "Plan", "autocorrelated", "make_plan"]
 
 NULLS = {
     "auto": "chosen by what the target and the trial table look like",
-    "free": "labels are exchanged between trials of the same fold",
+    "free": "labels are exchanged between the trials of a fold",
     "within": "labels are exchanged between trials of the same group",
     "block": "labels of whole groups are exchanged",
     "shift": "labels are shifted around the circle of trials (of each group)",
@@ -192,10 +192,11 @@ def _indices(
             "'block' with several values. Add it, or use null='auto'."
         )
         raise EvidenceError(msg)
-    if scheme == "free":  # folds are balanced by class; shuffles keep them so
-        within = fold if labels is not None else np.zeros(n, dtype=np.intp)
+    if scheme == "free":  # what is in a fold matters for its score; shuffles keep it
+        alone = np.bincount(fold).max() < 2
         drawn = permutations(
-            n, n_permutations=n_permutations, seed=seed, within=within, scheme="within"
+            n, n_permutations=n_permutations, seed=seed,
+            within=np.zeros(n) if alone else fold, scheme="within",
         )
     elif scheme == "block":
         drawn = permutations(

@@ -34,7 +34,7 @@ DISTANCE_WORDS = {
     "crossnobis": (
         "cross-validated squared Mahalanobis distance over the number of units (products "
         "of different folds only, so 0 in expectation for equal conditions; noise "
-        "covariance within conditions and folds, shrunk towards a diagonal)"
+        "covariance from the other folds, shrunk towards a diagonal)"
     ),
     "euclidean": "squared Euclidean distance of condition means over the number of units",
     "correlation": "1 minus the correlation over units of condition means",
@@ -211,6 +211,8 @@ def _methods(
             "one-sided, corrected over pairs by the permutation maximum; their mean is "
             "the floor of a distance without any difference."
         )
+        if distance == "crossnobis":
+            text += " For the test, noise is what varies within folds in all."
     return text
 
 

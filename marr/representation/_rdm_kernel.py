@@ -1,13 +1,13 @@
-"""Distances between conditions from means by fold; noise whitening in sample space.
+"""Distances between conditions: from means, or from products of different folds.
 
-Rows x have shape (rows, features), each with a condition and a fold. All distances are
-computed from sums and counts of shape (folds, conditions[, features]), so that leaving
-out a fold or permuting conditions costs one product with a 0/1 matrix.
+Rows x have shape (rows, units), each with a condition (-1 for none) and a fold.
+Everything is computed from sums of rows by condition, so that leaving out folds, halves
+and permutations of conditions are cheap.
 
 Conventions: euclidean and crossnobis are squared and divided by the number of units;
-crossnobis averages products of different folds only, so it is 0 in expectation for equal
-conditions, and may be negative; correlation and cosine are 1 minus the coefficient over
-units, of condition means.
+crossnobis averages products of the differences in two folds, whitened by the noise of
+the *other* folds, so it is 0 in expectation for equal conditions, and may be negative;
+correlation and cosine are 1 minus the coefficient over units, of condition means.
 """
 
 from __future__ import annotations
@@ -20,77 +20,55 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 __all__ = [
-    "DISTANCES",
-    "FoldSums",
-    "fold_sums",
-    "jackknife_distances",
+    "MEAN_DISTANCES",
+    "FoldPair",
+    "condition_means",
+    "crossnobis_pairs",
+    "mean_of_pairs",
+    "noise_residuals",
+    "precision",
     "shrinkage",
     "upper",
     "whitened",
 ]
 
 
-class FoldSums(NamedTuple):
-    """Sums of rows by fold and condition, and how many there were."""
-
-    sums: Float[ndarray, "folds conditions features"]
-    counts: Float[ndarray, "folds conditions"]
-    n_units: int
-
-    def keep(self, folds: ndarray) -> FoldSums:
-        """Return some of the folds."""
-        return FoldSums(self.sums[folds], self.counts[folds], self.n_units)
-
-
+Rows = Float[ndarray, "rows features"]
+Codes = Int[ndarray, " rows"]
 Distances = Float[ndarray, "conditions conditions"]
+Means = Float[ndarray, "conditions features"]
 
 
-def fold_sums(
-    x: Float[ndarray, "rows features"],
-    conditions: Int[ndarray, " rows"],
-    folds: Int[ndarray, " rows"],
-    shape: tuple[int, int],
-    n_units: int,
-) -> FoldSums:
-    """Sum rows by fold and condition; `shape` is (n_folds, n_conditions)."""
-    n_folds, n_conditions = shape
-    cell = folds * n_conditions + conditions
-    order = np.argsort(cell, kind="stable")
-    counts = np.bincount(cell, minlength=n_folds * n_conditions)
-    sums = np.zeros((len(counts), x.shape[1]))
+def condition_means(x: Rows, conditions: Codes, n_conditions: int) -> Means:
+    """Mean of the rows of each condition, NaN where there is none."""
+    order = np.argsort(conditions, kind="stable")
+    order = order[np.searchsorted(conditions[order], 0) :]
+    counts = np.bincount(conditions[order], minlength=n_conditions)
+    means = np.full((n_conditions, x.shape[1]), np.nan)
     filled = counts > 0
     starts = (np.cumsum(counts) - counts)[filled]
-    sums[filled] = np.add.reduceat(x[order], starts, axis=0)
-    return FoldSums(
-        sums.reshape(n_folds, n_conditions, -1),
-        counts.reshape(n_folds, n_conditions).astype(float),
-        n_units,
-    )
+    if filled.any():
+        sums = np.add.reduceat(x[order], starts, axis=0)
+        means[filled] = sums / counts[filled, None]
+    return means
 
 
-def _means(data: FoldSums) -> Float[ndarray, "conditions features"]:
-    """Mean of all rows of each condition, NaN where there is none."""
-    counts = data.counts.sum(axis=0)[:, None]
-    total = data.sums.sum(axis=0)
-    return np.where(counts > 0, total / np.maximum(counts, 1.0), np.nan)
+def euclidean(means: Means) -> Distances:
+    """Squared Euclidean distance over the number of units."""
+    kernel = means @ means.T
+    own = np.diag(kernel)
+    return np.maximum(own[:, None] + own - 2 * kernel, 0.0) / means.shape[1]
 
 
-def euclidean(data: FoldSums) -> Distances:
-    """Squared Euclidean distance of condition means over the number of units."""
-    return _from_kernel(_means(data)) / data.n_units
-
-
-def cosine(data: FoldSums) -> Distances:
+def cosine(means: Means) -> Distances:
     """1 minus the cosine of the angle between condition means."""
-    means = _means(data)
     length = np.sqrt((means**2).sum(axis=1, keepdims=True))
     unit = means / np.where(length > 0, length, np.nan)
     return 1.0 - unit @ unit.T
 
 
-def correlation(data: FoldSums) -> Distances:
+def correlation(means: Means) -> Distances:
     """1 minus the correlation over units of condition means."""
-    means = _means(data)
     centered = means - means.mean(axis=1, keepdims=True)
     length = np.sqrt((centered**2).sum(axis=1, keepdims=True))
     scale = np.abs(means).max(axis=1, keepdims=True)
@@ -98,48 +76,84 @@ def correlation(data: FoldSums) -> Distances:
     return 1.0 - unit @ unit.T
 
 
-def crossnobis(data: FoldSums) -> Distances:
-    """Product of condition differences of different folds, over the number of units.
-
-    Features are whitened rows. A pair uses the folds that hold both conditions; one
-    that shares fewer than two is NaN.
-    """
-    there = data.counts > 0
-    means = data.sums / np.maximum(data.counts, 1.0)[..., None]
-    if there.all():
-        n = len(means)
-        total = means.sum(axis=0)
-        kernel = total @ total.T - np.einsum("kif,kjf->ij", means, means, optimize=True)
-        diagonal = np.diag(kernel)
-        distance = diagonal[:, None] + diagonal - 2 * kernel
-        return distance / (n * (n - 1) * data.n_units) if n > 1 else distance * np.nan
-    shape = (means.shape[1],) * 2
-    total_product, n_pairs = np.zeros(shape), np.zeros(shape)
-    for a in range(len(means)):
-        for b in range(a + 1, len(means)):
-            both = there[a] & there[b]
-            product = means[a] @ means[b].T
-            own = np.diag(product)
-            distance = own[:, None] + own - product - product.T
-            use = both[:, None] & both
-            total_product += np.where(use, distance, 0.0)
-            n_pairs += use
-    return total_product / np.where(n_pairs > 0, n_pairs, np.nan) / data.n_units
-
-
-def _from_kernel(means: Float[ndarray, "conditions features"]) -> Distances:
-    kernel = means @ means.T
-    own = np.diag(kernel)
-    return np.maximum(own[:, None] + own - 2 * kernel, 0.0)
-
-
-DISTANCES: dict[str, Callable[[FoldSums], ndarray]] = {
-    "crossnobis": crossnobis,
+MEAN_DISTANCES: dict[str, Callable[[ndarray], ndarray]] = {
     "euclidean": euclidean,
     "correlation": correlation,
     "cosine": cosine,
 }
-"""Distances by name."""
+"""Distances of condition means by name."""
+
+
+class FoldPair(NamedTuple):
+    """Two folds and the noise of the others.
+
+    Either the inverse noise covariance (`precision`), or, where units outnumber rows,
+    features of the rows of the two folds whose inner products are whitened already.
+    """
+
+    folds: tuple[int, int]
+    precision: Float[ndarray, "units units"] | None
+    features: tuple[ndarray, ndarray] | None  # (rows_a, features), (rows_b, features)
+
+
+def crossnobis_pairs(
+    x: Rows, pairs: list[FoldPair], conditions: Codes, folds: Codes, n_conditions: int
+) -> Float[ndarray, "fold_pairs conditions conditions"]:
+    """Multiply condition differences of the two folds of each pair.
+
+    NaN where a fold lacks one of the conditions.
+    """
+    n_folds = int(folds.max()) + 1
+    cells = np.where(conditions >= 0, folds * n_conditions + conditions, -1)
+    by_precision = pairs[0].precision is not None
+    means = condition_means(x, cells, n_folds * n_conditions) if by_precision else x
+    out = np.empty((len(pairs), n_conditions, n_conditions))
+    for k, pair in enumerate(pairs):
+        if pair.precision is not None:
+            a, b = (means[f * n_conditions : (f + 1) * n_conditions] for f in pair.folds)
+            product = a @ pair.precision @ b.T
+        else:
+            a, b = (
+                condition_means(v, conditions[folds == f], n_conditions)
+                for f, v in zip(pair.folds, pair.features or (), strict=True)
+            )
+            product = a @ b.T
+        own = np.diag(product)
+        out[k] = (own[:, None] + own - product - product.T) / x.shape[1]
+    return out
+
+
+def mean_of_pairs(
+    products: Float[ndarray, "fold_pairs conditions conditions"],
+) -> Distances:
+    """Mean over the pairs of folds that hold both conditions; NaN without any."""
+    known = np.isfinite(products)
+    count = known.sum(axis=0)
+    total = np.where(known, products, 0.0).sum(axis=0)
+    return total / np.where(count > 0, count, np.nan)
+
+
+def noise_residuals(
+    x: Rows, conditions: Codes, folds: Codes, *, by_cell: bool
+) -> tuple[Rows, int]:
+    """Return what conditions and folds leave of rows, and the degrees of freedom.
+
+    `by_cell` takes out the mean of each condition in each fold; otherwise the effects
+    of conditions and of folds are added up.
+    """
+    kept = conditions >= 0
+    x, conditions, folds = x[kept], conditions[kept], folds[kept]
+    cells = np.unique(np.stack([folds, conditions]), axis=1, return_inverse=True)[1]
+    if by_cell:
+        codes = cells.reshape(-1)
+        means = condition_means(x, codes, int(codes.max(initial=-1)) + 1)
+        return x - means[codes], len(x) - len(means)
+    columns = [v[:, None] == np.unique(v) for v in (conditions, folds)]
+    design = np.concatenate(columns, axis=1).astype(float)
+    values, vectors = np.linalg.eigh(design.T @ design)
+    good = values > 1e-9 * values.max(initial=0.0)
+    inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T
+    return x - design @ (inverse @ (design.T @ x)), len(x) - int(good.sum())
 
 
 class Shrinkage(NamedTuple):
@@ -180,37 +194,30 @@ def shrinkage(
     return Shrinkage(z, scale, float(np.clip(intensity, 0.0, 1.0)), dof)
 
 
-def whitened(
-    x: Float[ndarray, "rows units"], noise: Shrinkage
-) -> Float[ndarray, "rows features"]:
+def precision(noise: Shrinkage) -> Float[ndarray, "units units"]:
+    """Return the inverse of the shrunk noise covariance."""
+    p = noise.residuals.shape[1]
+    weight = (1.0 - noise.intensity) / noise.dof
+    covariance = weight * (noise.residuals.T @ noise.residuals)
+    covariance[np.diag_indices(p)] += noise.intensity + 1e-10
+    inverse = np.linalg.inv(np.linalg.cholesky(covariance)) / noise.scale
+    return inverse.T @ inverse
+
+
+def whitened(x: Rows, noise: Shrinkage) -> Rows:
     """Return features whose inner products are x W x', W the inverse noise covariance.
 
-    Where units outnumber rows the inverse is applied by Woodbury's identity, and the
-    features are a factor of the rows-by-rows product.
+    For more units than rows: the inverse is applied by Woodbury's identity, and the
+    features are a factor of the rows-by-rows product; no units-by-units array is made.
     """
-    z, mix = noise.residuals, noise.intensity
+    z, mix = noise.residuals, max(noise.intensity, 1e-6)
     scaled = x / noise.scale
-    n, p = z.shape
     weight = (1.0 - mix) / noise.dof
-    if p <= n or p <= len(x):
-        covariance = weight * (z.T @ z) + mix * np.eye(p)
-        covariance[np.diag_indices(p)] += 1e-10
-        lower = np.linalg.cholesky(covariance)
-        return np.linalg.solve(lower, scaled.T).T
-    mix = max(mix, 1e-6)
-    inner = np.linalg.cholesky(np.eye(n) + (weight / mix) * (z @ z.T))
+    inner = np.linalg.cholesky(np.eye(len(z)) + (weight / mix) * (z @ z.T))
     projected = np.linalg.solve(inner, z @ scaled.T)
     gram = (scaled @ scaled.T - (weight / mix) * projected.T @ projected) / mix
     values, vectors = np.linalg.eigh(gram)
     return vectors * np.sqrt(np.maximum(values, 0.0))
-
-
-def jackknife_distances(
-    data: FoldSums, distance: Callable[[FoldSums], ndarray]
-) -> Float[ndarray, "folds conditions conditions"]:
-    """Distances without each fold in turn."""
-    every = np.arange(len(data.counts))
-    return np.stack([distance(data.keep(every != k)) for k in every])
 
 
 def upper(matrix: Float[ndarray, "*lead conditions conditions"]) -> ndarray:

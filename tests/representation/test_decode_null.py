@@ -1,0 +1,144 @@
+"""False positives of decode at 5 %, over 2,000 data sets without signal each.
+
+The data sets stand where times would: one run of the kernel decodes them all, with the
+folds, shuffles and p-values that `decode` would use for one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import marr
+from marr.representation._core import Settings, run_cell
+from marr.representation._draws import make_draws
+from marr.representation._layout import Layout
+from marr.representation._plan import make_plan
+from marr.representation._probe_kernel import PENALTIES
+from marr.representation._targets import design_matrix, resolve_target
+from marr.stats import permutation_p
+
+N_SETS = 2000
+LIMIT = 0.05 + 3 * np.sqrt(0.05 * 0.95 / N_SETS)  # binomial tolerance
+
+
+def p_values(x, trials, target, *, control=(), kind=None, null="auto", penalty=None):
+    """P-value of each data set in x, shape (n_sets, n_trials, n_units)."""
+    n = x.shape[1]
+    system = marr.from_arrays({"A": np.arange(n)[:, None]}, trials=trials)
+    what = resolve_target(system, target, kind=kind)
+    design = design_matrix(system, control, times=None)
+    plan = make_plan(
+        system, what, n_folds=5, null=null, n_permutations=39,
+        controlled=design is not None, seed=0,
+    )
+    draws = make_draws(
+        what, plan, design, n_permutations=39, groups=system.groups(), seed=0
+    )
+    settings = Settings(
+        what.kind, PENALTIES if penalty is None else (penalty,),
+        targets_too=design is not None and what.kind != "categorical",
+    )
+    layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
+    x = (x - x.mean(axis=(0, 1))) / x.std(axis=(0, 1))
+    found = run_cell(x, layout, draws, plan.folds, design, settings)
+    return permutation_p(found.score[0], found.score[1:], tail="greater"), plan, found
+
+
+def autoregressive(rng, shape, rho=0.9):
+    x = rng.normal(size=shape)
+    for i in range(1, shape[-2]):
+        x[..., i, :] = rho * x[..., i - 1, :] + np.sqrt(1 - rho**2) * x[..., i, :]
+    return x
+
+
+def blocked(rng, n_blocks=16, size=4, n_units=5):
+    """Activity that drifts by block, more than it varies within."""
+    block = np.repeat(np.arange(n_blocks), size)
+    x = 1.5 * rng.normal(size=(N_SETS, n_blocks, n_units))[:, block]
+    return x + rng.normal(size=(N_SETS, len(block), n_units)), block
+
+
+def test_labels_constant_within_drifting_blocks(rng):
+    x, block = blocked(rng)
+    trials = pd.DataFrame({"rule": block % 2, "block": block})
+    p, plan, found = p_values(x, trials, "rule", penalty=0.1)
+    assert plan.scheme == "block"
+    assert (p <= 0.05).mean() < LIMIT
+    assert abs(found.score[0].mean() - 0.5) < 0.02  # not below chance either
+
+
+def test_labels_shuffled_within_blocks(rng):
+    x, block = blocked(rng)
+    trials = pd.DataFrame({"choice": rng.integers(0, 2, len(block)), "block": block})
+    p, plan, _ = p_values(x, trials, "choice", penalty=0.1)
+    assert plan.scheme == "within"
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+
+
+def test_labels_drawn_from_a_nuisance_that_activity_follows(rng):
+    n = 60
+    choice = rng.integers(0, 2, n)
+    movement = choice + 0.5 * rng.normal(size=n)
+    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 5)) + rng.normal(size=(N_SETS, n, 5))
+    trials = pd.DataFrame({"choice": choice, "movement": movement})
+    given = {"penalty": 0.1, "null": "conditional"}
+    p, _, _ = p_values(x, trials, "choice", control=["movement"], **given)
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+    plain, _, _ = p_values(x, trials, "choice", penalty=0.1)
+    assert (plain <= 0.05).mean() > 0.5  # the confound is there
+
+
+def test_autocorrelated_targets_are_shifted(rng):
+    target = autoregressive(rng, (120, 1))[:, 0]
+    x = autoregressive(rng, (N_SETS, 120, 3))
+    trials = pd.DataFrame({"speed": target})
+    p, plan, _ = p_values(x, trials, "speed", penalty=0.1)
+    assert plan.scheme == "shift"
+    assert (p <= 0.05).mean() < LIMIT
+    free, _, _ = p_values(x, trials, "speed", penalty=0.1, null="free")
+    assert (free <= 0.05).mean() > LIMIT  # what free shuffles would claim
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["categorical", "continuous", "circular"])
+def test_independent_trials_with_penalties_chosen_inside(rng, kind):
+    n = 50
+    target = rng.integers(0, 3, n) if kind == "categorical" else rng.normal(size=n)
+    trials = pd.DataFrame({"target": target})
+    x = rng.normal(size=(N_SETS, n, 8))
+    p, plan, _ = p_values(x, trials, "target", kind=kind, null="free")
+    assert plan.scheme == "free"
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+
+
+@pytest.mark.slow
+def test_unequal_classes(rng):
+    label = rng.permutation(np.repeat([0, 1], [42, 18]))
+    p, _, found = p_values(
+        rng.normal(size=(N_SETS, 60, 8)), pd.DataFrame({"rare": label}), "rare"
+    )
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+    assert abs(found.score[0].mean() - 0.5) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["continuous", "circular"])
+def test_numbers_with_a_nuisance(rng, kind):
+    n = 60
+    movement = rng.normal(size=n)
+    target = movement + 0.3 * rng.normal(size=n)
+    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 6)) + rng.normal(size=(N_SETS, n, 6))
+    trials = pd.DataFrame({"effort": target, "movement": movement})
+    p, _, _ = p_values(x, trials, "effort", control=["movement"], kind=kind)
+    assert 0.02 < (p <= 0.05).mean() < LIMIT
+
+
+@pytest.mark.slow
+def test_numbers_constant_within_blocks(rng):
+    x, block = blocked(rng)
+    trials = pd.DataFrame({"prior": rng.normal(size=16)[block], "block": block})
+    p, plan, _ = p_values(x, trials, "prior")
+    assert plan.scheme == "block"
+    assert (p <= 0.05).mean() < LIMIT
