@@ -37,6 +37,7 @@ def estimation_error(
     target: str,
     circular: bool = True,
     period: float | None = None,
+    at: str | int = "last",
     by: str | None = None,
     n_permutations: int = 500,
     null: str = "free",
@@ -56,6 +57,8 @@ def estimation_error(
         Whether both are angles.
     period : float, optional
         Length of the circle; by default 2 pi, or 360 where the data say degrees.
+    at : "last" or int
+        Which time of a truth over time a report of one value a trial is about.
     by : str, optional
         Column whose levels are scored by themselves.
     n_permutations : int
@@ -96,7 +99,7 @@ def estimation_error(
     True
     """
     check_option("null", null, NULLS)
-    pair = read_pair(system, estimate, target, circular=circular, period=period)
+    pair = read_pair(system, estimate, target, circular=circular, period=period, at=at)
     codes, levels = conditions(
         system, by, reserved=("statistic", "trial", "time", "member")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +42,18 @@ class Pair:
 
 
 def read_pair(
-    system: System, estimate: str, target: str, *, circular: bool, period: float | None
+    system: System,
+    estimate: str,
+    target: str,
+    *,
+    circular: bool,
+    period: float | None,
+    at: str | int,
 ) -> Pair:
     """Read report and truth, checked against each other.
+
+    A report of one value a trial is compared with the truth at one time: the last one
+    that is known, or the one at position `at`.
 
     Raises
     ------
@@ -85,7 +94,8 @@ def read_pair(
             f"{len(report.time)} and {len(truth.time)} ({report.time[:3]}..., {truth.time[:3]}...)."
         )
         raise ContractError(msg)
-    longer = report if report.time is not None else truth
+    if report.time is None and truth.time is not None:
+        truth = replace(truth, values=_at(truth.values, at), time=None)
     shape = np.broadcast_shapes(report.values.shape, truth.values.shape)
     units = truth.units or report.units
     if circular and period is None:
@@ -95,11 +105,24 @@ def read_pair(
     return Pair(
         estimate=np.broadcast_to(report.values, shape),
         target=np.broadcast_to(truth.values, shape),
-        time=longer.time,
-        time_unit=longer.time_unit,
+        time=report.time,
+        time_unit=report.time_unit,
         units=units or "units not stated",
         period=period if circular else None,
     )
+
+
+def _at(values: np.ndarray, at: str | int) -> np.ndarray:
+    """Return the values of one time, shape (n_trials, 1)."""
+    if at == "last":
+        known = ~np.isnan(values)
+        last = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        return np.take_along_axis(values, last[:, None], axis=1)
+    n = values.shape[1]
+    if isinstance(at, str) or not -n <= at < n:
+        msg = f"at must be 'last' or a time position from {-n} to {n - 1}; got {at!r}."
+        raise OptionError(msg)
+    return values[:, [at]]
 
 
 def _same_times(a: Series, b: Series) -> bool:

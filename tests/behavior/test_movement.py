@@ -187,6 +187,23 @@ def test_degrees_columns_and_levels(rng):
     )
 
 
+def test_a_report_a_trial_is_compared_with_the_truth_at_its_time(rng):
+    true = rng.uniform(-np.pi, np.pi, (40, 12))
+    true[3, 8:] = np.nan
+    last = true[:, -1].copy()
+    last[3] = true[3, 7]
+    system = pointing(true, true, {"final": last, "first": true[:, 0]})
+    exact = estimation_error(system, estimate="final", target="true")
+    assert float(exact.estimate.estimate.sel(statistic="mean_absolute")) == 0
+    assert "time" not in exact.tables
+    exact = estimation_error(system, estimate="first", target="true", at=0)
+    assert float(exact.estimate.estimate.sel(statistic="mean_absolute")) == 0
+    off = estimation_error(system, estimate="first", target="true")
+    assert float(off.estimate.estimate.sel(statistic="mean_absolute")) > 1
+    with pytest.raises(OptionError, match="at must be"):
+        estimation_error(system, estimate="first", target="true", at=12)
+
+
 def test_plain_errors_without_a_circle(rng):
     true = rng.normal(size=(30, 10))
     f = estimation_error(
