@@ -304,7 +304,7 @@ def _draft(
     return Draft(
         estimate=estimate,
         summary=summarizer(stimulus, answer, by, contrast),
-        question=f"{question}?" if by is None else f"{question}, and with {by}?",
+        question=f"{question}?" if by is None else f"{question} and {by}?",
         methods=methods_text(trials, options, seed=seed),
         tables=tables,
         figures=(_figure(stimulus, answer, by, options),),

@@ -247,7 +247,8 @@ def _contrast(
     there = a.spread.there | b.spread.there
     moves = (a.spread.moves[name] - b.spread.moves[name])[None]
     error = robust_error(moves, there)
-    n = int(there.sum())
+    counts = [int(c.spread.there.sum()) for c in (a, b) if c.spread is not None]
+    n = min((k for k in counts if k > 1), default=0)
     factor = float(stretch_factor(error, (first - second).std()[None], n)[0])
     wide = middle + factor * (first - second - middle)
     _, low, high, p = difference(wide, np.zeros_like(wide), effective)

@@ -322,10 +322,20 @@ def _cluster_notes(
         f"as independent trials would: intervals were widened, by up to {widest:.2g} times.",
         f"They hold for other {column}s of this system, not for other systems.",
     )]  # fmt: skip
-    if n < 5:
+    few = [
+        (int(f.spread.there.sum()), name)
+        for name, f in fits
+        if f.spread is not None and f.spread.there.sum() < 5
+    ]
+    if few:
+        least, name = min(few)
+        where = f" in {name}" if name else ""
+        many = "one: its spread cannot be seen" if least == 1 else (
+            f"{least}: the spread over them is poorly known"
+        )  # fmt: skip
         notes.append(Note(
             "few_clusters",
-            f"Only {n} {column}s: the spread over them is poorly known and the intervals are wide.",
+            f"Too few {column}s{where}, {many}.",
             f"Record more {column}s.",
         ))  # fmt: skip
     return notes
