@@ -13,7 +13,7 @@ import numpy as np
 
 from marr._cohort_findings import combine_members
 from marr._option_types import check_types
-from marr.errors import ContractError, StatisticsError
+from marr.errors import ContractError, MarrError, StatisticsError
 from marr.findings import FigureSpec, Finding, Note, provenance
 from marr.systems import Cohort, System, trial_hashes
 
@@ -99,9 +99,9 @@ def analysis(
             parameters = dict(list(bound.arguments.items())[1:])
             check_types(name, signature, parameters)
             if isinstance(system, Cohort):
-                members = [run(member, *args, **kwargs) for member in system]
+                findings = [_of_member(system, m, run, args, kwargs) for m in system]
                 return combine_members(
-                    system, members, seconds=time.perf_counter() - started
+                    system, findings, seconds=time.perf_counter() - started
                 )
             if not isinstance(system, System):
                 msg = (
@@ -126,6 +126,17 @@ def analysis(
         return run
 
     return register
+
+
+def _of_member(
+    cohort: Cohort, member: System, run: Callable[..., Finding], args: Any, kwargs: Any
+) -> Finding:
+    """Return the finding of one member; an error says which one it was."""
+    try:
+        return run(member, *args, **kwargs)
+    except MarrError as error:
+        msg = f"member {member.name!r} of {cohort.name!r}: {error}"
+        raise type(error)(msg) from error
 
 
 def finding_from_draft(

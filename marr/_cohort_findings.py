@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from marr.errors import ContractError
+from marr.errors import ContractError, EvidenceError
 from marr.findings import FigureSpec, Finding, Note, provenance
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def combine_members(
     """
     first = findings[0]
     names = [m.name for m in cohort]
+    _check_grades(cohort, findings)
     estimate = _combine([f.estimate for f in findings], names, first.analysis)
     tables = {
         key: _combine([f.tables[key] for f in findings], names, first.analysis)
@@ -86,6 +87,18 @@ def combine_members(
         ),
         trial_hashes=np.concatenate([f.trial_hashes for f in findings]),
     )
+
+
+def _check_grades(cohort: Cohort, findings: Sequence[Finding]) -> None:
+    """Refuse members whose answers rest on other evidence, e.g. mice and networks."""
+    grades = {m.name: f.evidence for m, f in zip(cohort, findings, strict=True)}
+    if len(set(grades.values())) > 1:
+        msg = (
+            f"{findings[0].analysis}: the members of {cohort.name!r} answer with other "
+            f"grades of evidence ({grades}), so they have no common sentence. Make a "
+            "cohort of the recordings and one of the models."
+        )
+        raise EvidenceError(msg)
 
 
 def _combine(parts: list[xr.Dataset], names: list[str], analysis: str) -> xr.Dataset:

@@ -557,6 +557,83 @@ def test_a_mixed_up_measure(animal, net):
     )
 
 
+def test_cohorts_say_which_member_cannot_answer(animal, net):
+    half = recording(1, name="half").select("side == 'left'")
+    group = marr.Cohort([animal, half], name="pair", member_kind="animals")
+    refused(
+        lambda: decode(group, "side", **FEW),
+        "member 'half' of 'pair'",
+        "one class only",
+        error=StatisticsError,
+    )
+    mixed = marr.Cohort([net, animal], name="both", member_kind="systems")
+    refused(
+        lambda: ablate(mixed, measure=decoded("side"), n_random=2, **FEW),
+        "'both'",
+        "'network': 'causal', 'animal': 'predictive'",
+        "cohort of the recordings",
+    )
+    refused(lambda: group["haf"], "member", "Did you mean 'half'")
+    refused(lambda: marr.Cohort([animal], name="one"), "at least two", "got 1")
+    refused(
+        lambda: marr.Cohort([animal, animal], name="twins"),
+        "different names",
+        "'animal'",
+    )
+
+
+TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a list for a name": (
+        lambda s: decode(s, ["side"], **FEW),
+        "target must be a string",
+    ),
+    "a name for a list": (
+        lambda s: behavior.accuracy(s, shortcuts="prior"),
+        "shortcuts must be a list of strings",
+    ),
+    "a share for a count": (
+        lambda s: decode(s, "side", n_folds=2.5),
+        "n_folds must be a whole number",
+    ),
+    "a switch for a count": (
+        lambda s: rdm(s, n_permutations=True),
+        "n_permutations must be a whole number",
+    ),
+    "a seed below 0": (lambda s: decode(s, "side", seed=-1), "seed must be 0 or more"),
+    "a set, which has no order": (
+        lambda s: decode(s, "side", control={"stimulus"}, **FEW),
+        "control must be a string or a list of strings",
+    ),
+    "a number for a mask": (lambda s: s.select(3), "select takes a mask"),
+    "a word for a time": (
+        lambda s: s.perturb(marr.Ablate("early", time="late")),
+        "time must be numbers",
+    ),
+    "words for a direction": (
+        lambda s: s.perturb(marr.Steer("early", ["a"] * 4)),
+        "direction must hold numbers",
+    ),
+    "a number for variables": (
+        lambda s: marr.from_arrays({"V1": activity()}, variables=3),
+        "variables must be a mapping",
+    ),
+    "rows of other lengths": (
+        lambda s: marr.from_arrays({"V1": [[1.0, 2.0], [3.0]]}),
+        "rows differ in length",
+    ),
+    "a number for sites": (
+        lambda s: marr.hook(Mlp(), activity(), sites=3),
+        "sites must be a list of names",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TYPES)
+def test_options_of_another_type(what, animal):
+    call, words = TYPES[what]
+    refused(lambda: call(animal), words, "got|[Pp]ad")
+
+
 # -- models ----------------------------------------------------------------------------
 
 

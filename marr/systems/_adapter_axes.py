@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -12,8 +13,6 @@ import pandas as pd
 from marr.errors import HookError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 __all__ = ["SITE_DIMS", "Axes", "checked_dims", "trial_axis"]
@@ -115,7 +114,7 @@ class Axes:
 
 def checked_dims(site: str, dims: Sequence[str]) -> tuple[str, ...]:
     """Return declared dims of a site, or raise with the names that exist."""
-    names = tuple(dims)
+    names = tuple(dims) if isinstance(dims, Sequence) else (dims,)
     wrong = [d for d in names if d not in SITE_DIMS]
     if wrong or "trial" not in names or len(set(names)) != len(names):
         msg = (

@@ -76,6 +76,13 @@ def time_indices(
     asked = perturbation.time
     if asked is None:
         return np.arange(len(times))
+    ends = [asked.start, asked.stop] if isinstance(asked, slice) else [asked]
+    if any(np.asarray(e).dtype.kind not in "fiu" for e in ends if e is not None):
+        msg = (
+            f"time must be numbers, or slice(start, stop) of numbers; got {asked!r:.60}. "
+            f"Times of site {perturbation.site!r} run from {times[0]} to {times[-1]}."
+        )
+        raise ContractError(msg)
     if isinstance(asked, slice):
         low = -np.inf if asked.start is None else asked.start
         high = np.inf if asked.stop is None else asked.stop

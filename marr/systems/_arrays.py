@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import xarray as xr
 
 from marr.errors import ContractError, check_known
 from marr.systems._recording import Recording
-from marr.systems._validate import checked_trials
+from marr.systems._validate import check_mapping, checked_trials
 
 __all__ = ["from_arrays", "labelled_activity"]
 
@@ -77,6 +77,8 @@ def from_arrays(
             f"{type(activity).__name__}."
         )
         raise ContractError(msg)
+    check_mapping("variables", variables, "{'speed': array}")
+    check_mapping("info", info, "{'subject': 'A'}")
     arrays = {
         str(site): labelled_activity(
             str(site),
@@ -122,7 +124,14 @@ def labelled_activity(
     if isinstance(value, xr.DataArray):
         array = value
     else:
-        values = np.asarray(value)
+        try:
+            values = np.asarray(value)
+        except ValueError as error:
+            msg = (
+                f"activity of site {site!r} must be one array of numbers; its rows differ "
+                "in length. Pad them, and mark the bins that were recorded with valid=."
+            )
+            raise ContractError(msg) from error
         if values.ndim not in (2, 3):
             msg = (
                 f"activity of site {site!r} must have shape (trial, time, unit) or "
@@ -169,6 +178,9 @@ def _with_units(site: str, array: xr.DataArray, units: Any) -> xr.DataArray:
         ids = array["unit"].values
     else:
         ids = range(n_units)
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        msg = f"units of site {site!r} must be a list of ids or a DataFrame; got {ids!r:.60}."
+        raise ContractError(msg)
     names = [str(i) for i in ids]
     if len(names) != n_units:
         msg = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from marr.errors import ContractError
+from marr.errors import ContractError, check_known
 from marr.systems._system import System
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class Cohort:
     def __getitem__(self, key: int | str) -> System:
         """Return a member by position or name."""
         if isinstance(key, str):
-            return {m.name: m for m in self.members}[key]
+            named = {m.name: m for m in self.members}
+            check_known("member", key, named, what=f"member of {self.name!r}")
+            return named[key]
         return self.members[key]
 
     def __repr__(self) -> str:

@@ -28,6 +28,7 @@ from marr.systems._system import renamed_behavior
 from marr.systems._validate import (
     BEHAVIOR_COLUMNS,
     TIME_UNITS,
+    check_mapping,
     checked_trials,
     checked_variables,
     describe_difference,
@@ -133,6 +134,7 @@ def hook(
         raise OptionError(msg)
     if time_unit is not None:
         check_option("time_unit", time_unit, TIME_UNITS)
+    check_mapping("units", units, "{'rnn': ids}")
     for site in units or {}:
         check_known("units", site, taps, what="site")
     rows = sequence_rows(table, sequences)
@@ -176,6 +178,9 @@ def _taps(adapter: Adapter, sites: Any) -> dict[str, Tap]:
     """Return where the sites are, refusing unknown ones and two names of one hook."""
     if isinstance(sites, str):
         sites = [sites]
+    if not isinstance(sites, (Mapping, Sequence)):
+        msg = f"sites must be a list of names of modules; got {sites!r:.60}."
+        raise OptionError(msg)
     dims = sites if isinstance(sites, Mapping) else dict.fromkeys(sites)
     if len(dims) != len(sites) or not all(isinstance(s, str) for s in dims):
         msg = f"sites must be different names of modules; got {sites!r}."

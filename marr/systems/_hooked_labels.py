@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,6 +173,8 @@ def _merged(table: pd.DataFrame, given: Any) -> pd.DataFrame | Any:
     if given is None:
         return table
     if not isinstance(given, pd.DataFrame):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            return given  # refused where activity is labelled
         names = [str(i) for i in given]
         if len(names) != len(table):
             return names

@@ -167,14 +167,14 @@ class Steer(Perturbation):
         *,
         time: Any = None,
     ) -> None:
-        vector = np.asarray(direction, dtype=float)
+        vector, size = _floats("direction", direction), _floats("amount", amount)
         if vector.ndim != 1 or not np.isfinite(vector).all():
             msg = (
                 "direction must be a finite vector with one value a unit; "
                 f"got shape {vector.shape}."
             )
             raise ContractError(msg)
-        if not np.isfinite(np.asarray(amount, dtype=float)).all():
+        if not np.isfinite(size).all():
             msg = f"amount must be finite; got {amount!r}."
             raise ContractError(msg)
         object.__setattr__(self, "site", site)
@@ -186,9 +186,18 @@ class Steer(Perturbation):
         self.__post_init__()
 
 
+def _floats(argument: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return an array of numbers, or raise with what was got."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        msg = f"{argument} must hold numbers; got {value!r:.60}."
+        raise ContractError(msg) from error
+
+
 def _orthonormal(subspace: ArrayLike) -> NDArray[np.float64]:
     """Return an orthonormal basis of the columns, refusing a degenerate one."""
-    basis = np.asarray(subspace, dtype=float)
+    basis = _floats("subspace", subspace)
     if basis.ndim == 1:
         basis = basis[:, None]
     if basis.ndim != 2 or not np.isfinite(basis).all():

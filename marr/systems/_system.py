@@ -215,6 +215,8 @@ def selected_rows(system: System, trials: Selector) -> NDArray[np.intp]:
             mask = system.trials.eval(trials)
         except (
             pd.errors.UndefinedVariableError,
+            AttributeError,
+            NotImplementedError,
             SyntaxError,
             ValueError,
             TypeError,
@@ -234,6 +236,12 @@ def selected_rows(system: System, trials: Selector) -> NDArray[np.intp]:
             )
             raise ContractError(msg)
         return np.flatnonzero(values)
+    if values.ndim != 1:
+        msg = (
+            "select takes a mask, a list of trial labels, a query or a function of the "
+            f"trial table; got {trials!r:.60}."
+        )
+        raise ContractError(msg)
     rows = index.get_indexer(pd.Index(values))
     if (rows < 0).any():
         missing = values[rows < 0][:3].tolist()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,11 @@ import xarray as xr
 
 from marr.errors import ContractError, check_option
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = [
     "BEHAVIOR_COLUMNS",
     "GROUP_COLUMNS",
     "TIME_UNITS",
+    "check_mapping",
     "checked_activity",
     "checked_trials",
     "checked_variables",
@@ -30,6 +29,13 @@ GROUP_COLUMNS = ("sequence", "session", "block")
 """Columns that name the unit of dependence between trials, strongest first."""
 
 TIME_UNITS = ("s", "step", "token")
+
+
+def check_mapping(argument: str, value: object, example: str) -> None:
+    """Raise ContractError unless a value is a mapping or None."""
+    if value is not None and not isinstance(value, Mapping):
+        msg = f"{argument} must be a mapping, e.g. {example}; got {value!r:.60}."
+        raise ContractError(msg)
 
 
 def checked_trials(trials: pd.DataFrame | None, n_trials: int | None) -> pd.DataFrame:
@@ -150,6 +156,7 @@ def checked_variables(
     variables: Mapping[str, Any] | None, trials: pd.DataFrame
 ) -> dict[str, xr.DataArray]:
     """Return continuous variables as (trial, time) arrays labelled by trial."""
+    check_mapping("variables", variables, "{'speed': array}")
     checked: dict[str, xr.DataArray] = {}
     for name, value in (variables or {}).items():
         if name in trials.columns:
