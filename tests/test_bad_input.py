@@ -432,6 +432,17 @@ def test_a_site_of_constant_units(animal):
         assert "constant_units" in {n.code for n in found.notes}
 
 
+def test_one_unit_has_no_pattern():
+    system = marr.from_arrays({"V1": activity(n_units=1)}, table())
+    refused(
+        lambda: rdm(system, on="side", distance="correlation", **FEW),
+        "site 'V1'",
+        "correlation distance",
+        "distance='euclidean'",
+    )
+    assert decode(system, "side", over="site", **FEW).estimate["estimate"].size == 1
+
+
 # -- unknown names ---------------------------------------------------------------------
 
 

@@ -135,6 +135,7 @@ def rdm(
         for name in names
     ]
     estimate = labelled(found, names, conditions)
+    _check_defined(estimate, distance)
     estimate["estimate"].attrs.update(
         long_name=f"dissimilarity of {on} ({distance})", units=_units(distance),
         better="higher", null=0.0,
@@ -166,6 +167,19 @@ def _check_options(
     if int(n_permutations) != n_permutations or n_permutations < 0:
         msg = f"n_permutations must be 0 or more; got {n_permutations!r}."
         raise OptionError(msg)
+
+
+def _check_defined(estimate: xr.Dataset, distance: str) -> None:
+    """Refuse a site at which no two conditions have a distance."""
+    pairs = np.triu_indices(estimate.sizes["condition_a"], k=1)
+    for site in estimate["site"].values.tolist():
+        if np.isnan(estimate["estimate"].sel(site=site).values[pairs]).all():
+            msg = (
+                f"no two conditions have a {distance} distance at site {site!r}: its "
+                "mean patterns do not vary over units, or conditions share fewer than "
+                "two folds. Use distance='euclidean', other sites=, or coarser conditions."
+            )
+            raise StatisticsError(msg)
 
 
 def _units(distance: str) -> str:
