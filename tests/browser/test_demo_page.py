@@ -71,6 +71,7 @@ def test_dark_and_light_differ(open_page, demo_url):
 
 def test_paper_holds_every_figure(open_page, demo_url, tmp_path):
     page = open_page(demo_url)
+    page.wait_for_function("() => marrReport.ready", timeout=30000)
     page.pdf(path=tmp_path / "demo.pdf", format="A4")
     page.wait_for_function(ALL_DRAWN, timeout=90000)
     assert (tmp_path / "demo.pdf").stat().st_size > 100_000
