@@ -234,7 +234,8 @@ def site(tmp_path_factory):
 def test_site_shows_every_public_name(site):
     html = "\n".join(read(p) for p in site.rglob("*.html"))
     for entry in entries():
-        assert f'id="{entry}"' in html or f'id="{entry}-' in html, entry
+        if not inspect.ismodule(resolve(entry)):
+            assert f'id="{entry}"' in html, entry
 
 
 def test_site_loads_nothing_from_the_network(site):
