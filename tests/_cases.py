@@ -105,6 +105,13 @@ CASES = {
     "movement": Case(
         "behavior.movement",
         {"variable": "speed"},
+        refuses={"network": r"'speed' was given to marr\.hook.*readout="},
+        names=("variable",),
+        perturbed=NOT_SEEN,
+    ),
+    "movement of a report": Case(
+        "behavior.movement",
+        {"variable": "heading_estimate"},
         names=("variable",),
         perturbed=NOT_SEEN,
     ),

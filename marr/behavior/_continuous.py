@@ -83,6 +83,13 @@ def read_series(
         )
         raise EvidenceError(msg)
     if name in system.variables:
+        if own and system.runs:
+            msg = (
+                f"{argument}: {name!r} was given to marr.hook with the inputs; it is not what "
+                f"{system.name!r} did. Name a column that its readout makes "
+                "(marr.hook(readout=...)), or analyze the system that was observed."
+            )
+            raise EvidenceError(msg)
         array = system.variables[name]
         values = _floats(array.values, name, argument)
         time = (
