@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from marr.errors import ContractError, check_option
+from marr.errors import ContractError
 from marr.findings import Finding, Note, provenance, weaker_grade
 from marr.links._circular import effect_end, refuse_circular
 from marr.links._correlate import LinkTest, correlate_along
-from marr.links._join import Joined, choose_axis, join, trial_overlap
-from marr.links._link import LINK_KINDS, MIN_SHARED, Link, verdict_of
+from marr.links._join import Joined, choose_axis, join
+from marr.links._link import MIN_SHARED, Link, verdict_of
+from marr.links._request import Request
+from marr.links._words import (
+    caveats,
+    label_of,
+    methods_text,
+    question_text,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["link"]
-
-STATISTICS = {"spearman": "Spearman ρ", "pearson": "Pearson r"}
-
-_QUESTIONS = {
-    "covaries": "Do {a} and {b} rise and fall together over {along}s?",
-    "used": "Are the {along}s that carry {target} also those that behavior needs?",
-}
 
 
 def link(
@@ -94,83 +96,46 @@ def link(
         if not isinstance(end, Finding):
             msg = f"{name} must be a Finding; got {type(end).__name__}."
             raise ContractError(msg)
-    check_option("kind", kind, LINK_KINDS)
-    check_option("statistic", statistic, STATISTICS)
+    request = Request(
+        kind, tuple(control), variables, statistic, same_units, n_permutations, seed
+    )
     refuse_circular(a, b)
     if kind == "used":
         readout, effect = effect_end(a, b)
         if readout is not a:
-            variables = (variables[1], variables[0])
+            request = replace(request, variables=(variables[1], variables[0]))
         a, b = readout, effect
     axis = choose_axis(a, b, along)
-    joined = join(
-        a, b, axis, variables=variables, control=control, same_units=same_units
-    )
-    parameters: dict[str, Any] = {
-        "control": list(control),
-        "variables": list(variables),
-        "statistic": statistic,
-        "n_permutations": n_permutations,
-        "seed": seed,
-    }
-    test = _tested(joined, axis, n_permutations, seed, ranked=statistic == "spearman")
-    parameters["over_members"] = test.over_members
-    notes = _notes(a, b, joined, kind)
+    joined = _joined(a, b, axis, request)
+    test = _tested(joined, axis, request)
+    notes = caveats(request, a, b, joined)
     if kind == "used":
-        notes += _specificity(a, b, axis, variables, control, n_permutations, seed)
-    verdict = _verdict(test, joined.n)
-    a_label, b_label = _label(a, axis, variables[0]), _label(b, axis, variables[1])
-    return Link(
-        kind=kind,
-        a=a.id,
-        b=b.id,
-        a_label=a_label,
-        b_label=b_label,
-        a_level=a.level,
-        b_level=b.level,
-        along=axis,
-        statistic=test.statistic,
-        statistic_name=_statistic_name(statistic, control),
-        ci=test.ci,
-        p_value=test.p_value,
-        verdict=verdict,
-        n=joined.n,
-        null=test.null,
-        minimum_detectable=test.minimum_detectable,
-        evidence=(a.evidence, b.evidence),
-        grade=b.evidence if kind == "used" else weaker_grade(a.evidence, b.evidence),
-        sentence=_sentence(test, joined, axis, _statistic_name(statistic, control)),
-        question=_QUESTIONS[kind].format(
-            a=a_label,
-            b=b_label,
-            along=axis,
-            target=f"{a.parameters.get('target', a_label)} in {a.system}",
-        ),
-        methods=_methods(joined, test, control, parameters),
-        citations=("freedman1983", "phipson2010") if control else ("phipson2010",),
-        notes=notes,
-        points=_points(joined, axis, a_label, b_label),
-        parameters=parameters,
-        provenance=provenance(
-            seed=seed,
-            systems=[],
-            data_hash=f"{a.id}{b.id}",
-            seconds=time.perf_counter() - started,
-        ),
+        notes += _specificity(a, b, axis, request)
+    return _assembled(
+        (a, b), axis, joined, test, request, notes, time.perf_counter() - started
     )
 
 
-def _tested(
-    joined: Joined, axis: str, n_permutations: int, seed: int, *, ranked: bool
-) -> LinkTest:
+def _joined(a: Finding, b: Finding, axis: str, request: Request) -> Joined:
+    return join(
+        a,
+        b,
+        axis,
+        variables=request.variables,
+        control=request.control,
+        same_units=request.same_units,
+    )
+
+
+def _tested(joined: Joined, axis: str, request: Request) -> LinkTest:
     """Return the test, or one without a number where too few members are shared."""
     if joined.n >= 4:
         return correlate_along(
             joined,
             along=axis,
-            n_permutations=n_permutations,
-            seed=seed,
-            ranked=ranked,
+            n_permutations=request.n_permutations,
+            seed=request.seed,
+            ranked=request.ranked,
         )
     nan = float("nan")
     return LinkTest(nan, (nan, nan), nan, nan, "none: too few", np.array([]), "none")
@@ -181,88 +146,8 @@ def _verdict(test: LinkTest, n: int) -> str:
     return verdict_of(test.statistic, test.p_value, n, ci)
 
 
-def _label(finding: Finding, axis: str, variable: str) -> str:
-    attrs = finding.per(axis).estimate[variable].attrs
-    return f"{attrs.get('long_name', variable)} ({finding.system})"
-
-
-def _statistic_name(statistic: str, control: Sequence[str]) -> str:
-    if control:
-        return f"partial {STATISTICS[statistic]} (given {', '.join(control)})"
-    return STATISTICS[statistic]
-
-
-def _sentence(test: LinkTest, joined: Joined, axis: str, name: str) -> str:
-    if joined.n < MIN_SHARED:
-        return f"Only {joined.n} shared {axis}s: too few for a verdict."
-    members = len(test.per_member)
-    within = f" within each of {members} members" if members > 1 else ""
-    halves = ", across opposite halves of the trials" if joined.cross_fit else ""
-    return (
-        f"{name} = {test.statistic:.2f} "
-        f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}] over {joined.n} {axis}s{within}{halves}; "
-        f"p = {test.p_value:.2g}. With this null, a size of {test.minimum_detectable:.2f} "
-        "would have been found with power .8."
-    )
-
-
-def _methods(
-    joined: Joined,
-    test: LinkTest,
-    control: Sequence[str],
-    parameters: dict[str, Any],
-) -> str:
-    fit = (
-        "computed across opposite halves of the trials, both ways, and averaged"
-        if joined.cross_fit
-        else "computed on the findings as they are"
-    )
-    partial = (
-        f" {', '.join(control)} (ranked alike) were regressed out of both, and residuals "
-        "permuted (Freedman and Lane)."
-        if control
-        else ""
-    )
-    draws = (
-        "" if joined.nulls is not None else f" ({parameters['n_permutations']} draws)"
-    )
-    return (
-        f"{STATISTICS[parameters['statistic']]}, {fit}; interval: {test.interval}; null: "
-        f"{test.null}{draws}; two-sided p with one added to numerator and "
-        f"denominator.{partial}"
-    )
-
-
-def _notes(a: Finding, b: Finding, joined: Joined, kind: str) -> tuple[Note, ...]:
-    notes = []
-    overlap = trial_overlap(a, b)
-    if overlap > 0 and not joined.cross_fit:
-        text = f"Both ends used the same trials ({overlap:.0%} of the smaller set)."
-        advice = (
-            "Shared noise can make the ends agree; compute them on disjoint trials."
-        )
-        notes.append(Note("overlapping_trials", text, advice))
-    if joined.n < MIN_SHARED:
-        text = f"Fewer than {MIN_SHARED} shared members."
-        notes.append(Note("too_few", text, "No verdict is given."))
-    redundant = [n for n in b.notes if n.code == "redundancy"]
-    if kind == "used" and redundant:
-        text = "The effects hide redundancy: " + redundant[0].text
-        advice = (
-            "A weak correlation over single units does not mean that the code is idle."
-        )
-        notes.append(Note("redundancy", text, advice))
-    return tuple(notes)
-
-
 def _specificity(
-    a: Finding,
-    b: Finding,
-    axis: str,
-    variables: tuple[str, str],
-    control: Sequence[str],
-    n_permutations: int,
-    seed: int,
+    a: Finding, b: Finding, axis: str, request: Request
 ) -> tuple[Note, ...]:
     """Say whether the relation remains once the off-target effect is partialled out."""
     table = b.per(axis).estimate
@@ -270,14 +155,15 @@ def _specificity(
         text = "No off-target effect was measured."
         advice = "Pass control_measure= to ablate, to tell a specific need from damage."
         return (Note("no_off_target", text, advice),)
-    given = [*control, "off_target"]
-    joined = join(a, b, axis, variables=variables, control=given)
+    given = replace(request, control=(*request.control, "off_target"))
+    joined = _joined(a, b, axis, given)
     if joined.n < MIN_SHARED:
         return ()
-    test = correlate_along(joined, along=axis, n_permutations=n_permutations, seed=seed)
+    test = _tested(joined, axis, given)
     text = (
-        f"Given the off-target effect of each lesion, partial ρ = {test.statistic:.2f} "
-        f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}], p = {test.p_value:.2g}."
+        f"Given the off-target effect of each lesion, {given.statistic_name} = "
+        f"{test.statistic:.2f} [{test.ci[0]:.2f}, {test.ci[1]:.2f}], "
+        f"p = {test.p_value:.2g}."
     )
     advice = (
         "The relation is specific to the target behavior."
@@ -287,16 +173,64 @@ def _specificity(
     return (Note("specificity", text, advice),)
 
 
-def _points(joined: Joined, axis: str, a_label: str, b_label: str) -> xr.Dataset:
+def _assembled(
+    ends: tuple[Finding, Finding],
+    axis: str,
+    joined: Joined,
+    test: LinkTest,
+    request: Request,
+    notes: tuple[Note, ...],
+    seconds: float,
+) -> Link:
+    a, b = ends
+    grades = (a.evidence, b.evidence)
+    labels = [
+        label_of(f, axis, v) for f, v in zip(ends, request.variables, strict=True)
+    ]
+    return Link(
+        kind=request.kind,
+        a=a.id,
+        b=b.id,
+        a_label=labels[0],
+        b_label=labels[1],
+        a_level=a.level,
+        b_level=b.level,
+        along=axis,
+        statistic=test.statistic,
+        statistic_name=request.statistic_name,
+        ci=test.ci,
+        p_value=test.p_value,
+        verdict=_verdict(test, joined.n),
+        n=joined.n,
+        null=test.null,
+        minimum_detectable=test.minimum_detectable,
+        evidence=grades,
+        grade=b.evidence if request.kind == "used" else weaker_grade(*grades),
+        sentence=sentence(request, test, joined, axis),
+        question=question_text(request, a, b, axis),
+        methods=methods_text(request, test, joined),
+        citations=(*(("freedman1983",) if request.control else ()), "phipson2010"),
+        notes=notes,
+        points=_points(joined, axis, labels),
+        parameters={**request.parameters(), "over_members": test.over_members},
+        provenance=provenance(
+            seed=request.seed,
+            systems=[],
+            data_hash=f"{a.id}{b.id}",
+            seconds=seconds,
+        ),
+    )
+
+
+def _points(joined: Joined, axis: str, labels: Sequence[str]) -> xr.Dataset:
     points = xr.Dataset(
         {
             "x": (axis, joined.x.mean(axis=0)),
             "y": (axis, joined.y.mean(axis=0)),
             "stratum": (axis, joined.strata),
-            "member": (axis, joined.member),
+            "member": (axis, joined.member_names[joined.member]),
         },
         coords={axis: joined.labels},
     )
-    points["x"].attrs["long_name"] = a_label
-    points["y"].attrs["long_name"] = b_label
+    points["x"].attrs["long_name"], points["y"].attrs["long_name"] = labels
     return points

@@ -36,7 +36,9 @@ class Joined:
     strata : int array of shape (n,)
         Members of one stratum may be exchanged (same system and site).
     member : int array of shape (n,)
-        Which system of a cohort each belongs to.
+        Which system of a cohort each belongs to, a position in `member_names`.
+    member_names : array of str
+        Names of these systems.
     controls : array of shape (n_ways, n, n_controls)
         What is partialled out; each way takes the half of its finding.
     nulls : array of shape (n_draws, n) or None
@@ -50,6 +52,7 @@ class Joined:
     y: NDArray[np.float64]
     strata: NDArray[np.intp]
     member: NDArray[np.intp]
+    member_names: NDArray[np.str_]
     controls: NDArray[np.float64]
     nulls: NDArray[np.float64] | None
     cross_fit: bool
@@ -118,7 +121,7 @@ def join(
         & np.isfinite(y).all(0)
         & np.isfinite(controls).all((0, 2))
     )
-    strata, member = _strata(table_a, along)
+    strata, member, names = _strata(table_a, along)
     nulls = b.tables["null"] if along == "pair" and "null" in b.tables else None
     drawn = None
     if nulls is not None:
@@ -130,6 +133,7 @@ def join(
         y=y[:, keep],
         strata=strata[keep],
         member=member[keep],
+        member_names=names,
         controls=controls[:, keep],
         nulls=drawn,
         cross_fit=halved,
@@ -185,25 +189,35 @@ def _controls(
     *,
     halved: bool,
 ) -> NDArray[np.float64]:
+    """Return what is partialled out; by half of its own finding where it has halves."""
     n_ways, n = (2 if halved else 1), tables[0].sizes[along]
     columns = np.empty((n_ways, n, len(names)))
     for k, name in enumerate(names):
-        owner = next((t for t in tables if name in t), None)
+        owner = next((i for i, t in enumerate(tables) if name in t), None)
         if owner is None:
             known = [str(v) for t in tables for v in t.data_vars]
             check_known("control", name, known, what="variable of either finding")
             continue
-        columns[:, :, k] = np.asarray(owner[name].values, dtype=float)
+        if halved and f"half_{name}" in tables[owner]:
+            values = _values(tables[owner], name, along, halved=True)
+            columns[:, :, k] = values[::-1] if owner == 1 else values
+        else:
+            columns[:, :, k] = np.asarray(tables[owner][name].values, dtype=float)
     return columns
 
 
-def _strata(table: xr.Dataset, along: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _strata(
+    table: xr.Dataset, along: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.str_]]:
+    """Return stratum and member of each label, and the members' names."""
     n = table.sizes[along]
 
-    def codes(name: str) -> NDArray[np.intp]:
+    def codes(name: str) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
         if name not in table.coords or table[name].dims != (along,):
-            return np.zeros(n, dtype=np.intp)
-        return np.unique(table[name].values.astype(str), return_inverse=True)[1]
+            return np.array([""]), np.zeros(n, dtype=np.intp)
+        names, code = np.unique(table[name].values.astype(str), return_inverse=True)
+        return names, np.asarray(code, dtype=np.intp)
 
-    member, site = codes("member"), codes("site")
-    return np.asarray(member * (site.max(initial=0) + 1) + site), np.asarray(member)
+    names, member = codes("member")
+    _, site = codes("site")
+    return member * (site.max(initial=0) + 1) + site, member, names
