@@ -28,7 +28,13 @@ from _systems import SITES, network, recording
 
 import marr
 from marr.cli import main
-from marr.errors import FileError, MarrError, OptionError, StatisticsError
+from marr.errors import (
+    EvidenceError,
+    FileError,
+    MarrError,
+    OptionError,
+    StatisticsError,
+)
 from marr.measures import accuracy, column, decoded
 
 if TYPE_CHECKING:
@@ -562,7 +568,7 @@ def test_a_mixed_up_measure(animal, net):
         "assignment",
     )
     refused(
-        lambda: ablate(net, measure=accuracy("side"), **FEW),
+        lambda: accuracy("side").fit(animal),
         "numeric column",
         "choice_follows",
     )
@@ -643,6 +649,41 @@ TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_options_of_another_type(what, animal):
     call, words = TYPES[what]
     refused(lambda: call(animal), words, "got|[Pp]ad")
+
+
+def test_task_variables_are_not_what_a_model_does(net):
+    """What was handed to `marr.hook` cannot be plotted, or lost, as the model's behavior."""
+    for call in (
+        lambda: behavior.psychometric(net, stimulus="stimulus", choice="target"),
+        lambda: behavior.accuracy(net, column="target"),
+        lambda: behavior.movement(net, variable="speed"),
+        lambda: ablate(net, measure=column("stimulus", better="higher"), **FEW),
+        lambda: ablate(net, measure=column("speed", better="higher"), **FEW),
+        lambda: ablate(net, measure=accuracy("target"), **FEW),
+    ):
+        refused(
+            call, "given to marr.hook with the inputs", "readout", error=EvidenceError
+        )
+
+
+def test_behavior_of_the_producer_is_not_the_models():
+    watched = table(
+        choice=np.arange(40) % 2, contrast=np.tile([-1.0, 0.0, 0.5, 1.0], 10)
+    )
+    system = marr.hook(Mlp(), activity(), watched, sites=["first"])
+    assert "reference_choice" in system.trials
+    for name, said in (
+        ("choice", "readout="),
+        ("reference_choice", "whoever produced"),
+    ):
+        refused(
+            lambda name=name: behavior.psychometric(
+                system, stimulus="contrast", choice=name
+            ),
+            f"'{name}'",
+            said,
+            error=EvidenceError,
+        )
 
 
 # -- models ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answers",
+    "check_own",
     "clusters_of",
     "conditions",
     "numbers",
@@ -62,7 +63,19 @@ def own_column(system: System, name: str, *, argument: str) -> pd.Series:
         if str(name).startswith(prefix):
             msg = f"{argument}: {name!r} cannot stand for {system.name!r}: {reason}."
             raise EvidenceError(msg)
+    check_own(system, name, argument=argument)
     return system.column(name, argument=argument)
+
+
+def check_own(system: System, name: str, *, argument: str) -> None:
+    """Refuse what was handed to a model with its inputs as behavior of the model."""
+    if system.was_given(name):
+        msg = (
+            f"{argument}: {name!r} was given to marr.hook with the inputs; it is not what "
+            f"{system.name!r} did. Name a column that its readout makes "
+            "(marr.hook(readout=...)), or analyze the system that was observed."
+        )
+        raise EvidenceError(msg)
 
 
 def numbers(system: System, name: str, *, argument: str) -> pd.Series:

@@ -11,7 +11,7 @@ from marr.errors import ContractError, EvidenceError, StatisticsError, nearest
 from marr.findings import Note
 from marr.stats import bootstrap_weights
 
-from ._answers import own_column
+from ._answers import check_own, own_column
 
 if TYPE_CHECKING:
     from marr.systems import System
@@ -83,13 +83,8 @@ def read_series(
         )
         raise EvidenceError(msg)
     if name in system.variables:
-        if own and system.runs:
-            msg = (
-                f"{argument}: {name!r} was given to marr.hook with the inputs; it is not what "
-                f"{system.name!r} did. Name a column that its readout makes "
-                "(marr.hook(readout=...)), or analyze the system that was observed."
-            )
-            raise EvidenceError(msg)
+        if own:
+            check_own(system, name, argument=argument)
         array = system.variables[name]
         values = _floats(array.values, name, argument)
         time = (

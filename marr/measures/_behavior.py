@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from marr.errors import ContractError
+from marr.errors import ContractError, EvidenceError
 from marr.measures._base import (
     FittedMeasure,
     FittedValues,
@@ -30,7 +30,8 @@ class _Column(Measure):
     source: str = "correct"
 
     def fit(self, intact: System) -> FittedMeasure:
-        """Check that the column exists and holds numbers."""
+        """Check that the column exists, holds numbers and is the system's own."""
+        _check_own(intact, self.source, self.name)
         self._values(intact)
         defined = defined_trials(intact, self.where)
         return FittedValues(self, intact.trial_index, defined, self._values)
@@ -51,6 +52,7 @@ class _Follows(Measure):
 
     def fit(self, intact: System) -> FittedMeasure:
         """Keep what the column says on the intact system, and check the labels."""
+        _check_own(intact, self.choice, self.name)
         wanted = intact.column(self.source, argument=self.name)
         made = intact.column(self.choice, argument=self.name)
         defined = defined_trials(intact, self.where)
@@ -165,6 +167,18 @@ def column(
     """
     words = _with(name.replace("_", " "), where)
     return _Column(words, "behavior", better, units, None, where, name)
+
+
+def _check_own(system: System, name: str, words: str) -> None:
+    """Refuse a task variable as a measure of what a model does."""
+    if system.was_given(name):
+        msg = (
+            f"{words}: {name!r} was given to marr.hook with the inputs, so nothing that is "
+            f"done to {system.name!r} can change it. Measure a column that its readout "
+            "makes (marr.hook(readout=...)), or a readout of its activity "
+            "(marr.measures.decoded)."
+        )
+        raise EvidenceError(msg)
 
 
 def as_numbers(values: pd.Series, name: str) -> Values:

@@ -110,6 +110,10 @@ class HookedModel(System):
         column = self.group_column
         return None if column is None else group_codes(self, self.task[column])
 
+    def was_given(self, name: str) -> bool:
+        """Tell whether a column or variable came with the inputs."""
+        return name in self.task.columns or name in self.variables
+
     @cached_property
     def _half_series(self) -> pd.Series:
         codes = self.groups()

@@ -168,6 +168,14 @@ class System(ABC):
         check_known(argument, name, table.columns, what="column of the trial table")
         return table[name]
 
+    def was_given(self, name: str) -> bool:  # noqa: ARG002
+        """Tell whether a column or variable came with a model's inputs.
+
+        Such a variable is part of the task: nothing that is done to the model can change
+        it, so it is not the model's behavior.
+        """
+        return False
+
     def check_site(self, site: str, *, argument: str = "site") -> None:
         """Raise with the nearest name unless the site exists."""
         if not self.sites:
