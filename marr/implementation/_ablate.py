@@ -173,6 +173,7 @@ def ablate(
         "causal" if system.runs else "predictive",
         "refit" if readout == "refit" else mode,
         margin,
+        target.better,
     )
     settings = Settings(margin, joint, n_random, n_permutations, seed)
     return ablation_draft(run, wording, settings)

@@ -36,6 +36,8 @@ class Wording:
         Ablation value, or "refit".
     margin : float or None
         Stated margin, if any.
+    better : str
+        Direction in which the system does well.
     """
 
     measure: str
@@ -44,6 +46,7 @@ class Wording:
     evidence: str
     mode: str
     margin: float | None = None
+    better: str = "higher"
 
     @property
     def noun(self) -> str:
@@ -53,6 +56,8 @@ class Wording:
     @property
     def _purpose(self) -> str:
         """For what, in brackets where the verb speaks of the readout already."""
+        if self.evidence == "causal" and self.better == "lower":
+            return f"to keep its {self.measure} low"
         if self.evidence == "causal":
             return f"for its {self.measure}"
         return f"({self.measure})"
@@ -66,7 +71,7 @@ class Wording:
         """Return the question that the call answers."""
         singular = self.axis.replace("_", " ")
         if self.evidence == "causal":
-            return f"Which {self.noun} does the system need for its {self.measure}?"
+            return f"Which {self.noun} does the system need {self._purpose}?"
         refit = f", fitted anew without each {singular}" if self.mode == "refit" else ""
         return f"On which {self.noun} does the {self.measure} depend{refit}?"
 
