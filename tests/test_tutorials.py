@@ -36,14 +36,15 @@ def recording_says(scope):
     thresholds = scope["rows"].xs("threshold", level="parameter")
     assert thresholds["inside"].all()
     assert scope["rows"]["inside"].sum() >= 7
-    choice, still, beyond = scope["choice"], scope["still"], scope["beyond"]
-    early, late = {"time": -0.2}, {"time": 0.4}
+    choice, steady, beyond = scope["choice"], scope["steady"], scope["beyond"]
+    early, late = {"time": -0.1}, {"time": 0.4}
     assert p_of(choice, site="front", **early) > 0.05
     assert p_of(choice, site="back", **early) < 0.05
-    assert p_of(still, site="back", **early) > 0.05
-    assert p_of(still, site="back", **late) < 0.05
+    assert p_of(steady, site="back", **early) > 0.05
+    assert p_of(steady, site="back", **late) < 0.05
+    assert p_of(steady, site="front", **late) < 0.05
     assert p_of(beyond, site="back", **late) > 0.05
-    assert p_of(beyond, site="front", **late) < 0.05
+    assert p_of(beyond, site="front", **late) > 0.05
     losses = scope["losses"].groupby(level=0).mean()
     assert (losses.idxmax() == "front: choice").all()
     assert (losses["refit"] < losses["fixed"])[losses["fixed"] > 0.001].all()
