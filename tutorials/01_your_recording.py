@@ -160,8 +160,8 @@ pd.DataFrame(
 # `back` knew before the stimulus, but not quite: p stays small. Movement and units drift,
 # and two drifting series resemble each other without any relation. The null distribution
 # under `control` takes trials to be independent given the nuisances, so a drift has to be
-# named among them. Then nothing above chance is left before the stimulus. What `back` holds after it is
-# the stimulus, and goes with it.
+# named among them. Then nothing above chance is left before the stimulus. What `back` holds
+# after it is the stimulus, and goes with it.
 #
 # In the last row `front` is not above chance either, although it was built to carry the
 # choice. That is the price: stimulus, block and movement predict most choices, and little
