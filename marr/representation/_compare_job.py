@@ -159,7 +159,7 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
         drawn = bootstrap_comparison(a, b, *how, job.counts)
         low, high = percentile_interval(drawn, n_units=len(a))
         columns["ci_low"][i, j], columns["ci_high"][i, j] = low, high
-        product = _reliability(pair.halves_a, i, job) * _reliability(pair.halves_b, j, job)
+        product = _reliability(job, "a", i) * _reliability(job, "b", j)
         columns["ceiling"][i, j] = np.sqrt(product)
     observed = columns["estimate"]
     columns["p_value"] = permutation_p(observed, null, tail="greater")
@@ -181,10 +181,15 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
     return table.squeeze(drop=True), _pairs(job)
 
 
-def _reliability(
-    halves: npt.NDArray[np.float64] | None, site: int, job: Comparison
-) -> float:
-    """Reliability of what is compared, from two halves of the trials; NaN if none."""
+def _reliability(job: Comparison, which: str, site: int) -> float:
+    """Reliability of what is compared, NaN if unknown.
+
+    Over many splits for plain ranks; else from the two halves that a finding carries.
+    """
+    many = getattr(job.pair, f"reliability_{which}")
+    if many is not None and job.controls is None and job.comparator == "spearman":
+        return float(many[site]) if many[site] > 0 else float("nan")
+    halves = getattr(job.pair, f"halves_{which}")
     if halves is None:
         return float("nan")
     pairs = upper(halves[:, site])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marr._analysis import plain_parameter
+from marr._option_types import checked
 from marr.errors import OptionError, check_option
 from marr.findings import FigureSpec, Finding, Note, provenance, weaker_grade
 from marr.representation._compare_job import NAMES, compare, prepare_comparison
@@ -24,6 +25,7 @@ __all__ = ["compare_rdms"]
 NULLS = ("auto", "free", "rotation")
 
 
+@checked
 def compare_rdms(
     a: Finding,
     b: Finding,

@@ -11,14 +11,15 @@ import numpy as np
 from marr.errors import StatisticsError
 from marr.representation._rdm_kernel import (
     MEAN_DISTANCES,
-    FoldPair,
+    Shrinkage,
+    Whitening,
     condition_means,
     crossnobis_pairs,
     mean_of_pairs,
     noise_residuals,
     precision,
     shrinkage,
-    whitened,
+    whitened_products,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class CrossGeometry(Geometry):
     x: npt.NDArray[np.float64]
     fold: npt.NDArray[np.intp]
     n_conditions: int
-    pairs: list[FoldPair]
+    white: Whitening
 
     def distances(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return crossnobis distances."""
@@ -78,7 +79,7 @@ class CrossGeometry(Geometry):
     def left_out(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return the distances without each fold in turn."""
         products = self._products(codes)
-        within = np.array([p.folds for p in self.pairs])
+        within = np.array(self.white.pairs)
         return np.stack(
             [
                 mean_of_pairs(products[(within != k).all(axis=1)])
@@ -88,7 +89,7 @@ class CrossGeometry(Geometry):
 
     def _products(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         return crossnobis_pairs(
-            self.x, self.pairs, codes, self.fold, self.n_conditions
+            self.x, self.white, codes, self.fold, self.n_conditions
         )
 
 
@@ -114,28 +115,37 @@ def make_geometry(
         return MeanGeometry(x, fold, n_conditions, distance)
     n_folds = int(fold.max()) + 1
     centered = x - x.mean(axis=0)
-    few_units = x.shape[1] <= len(x) - np.sort(np.bincount(fold))[-2:].sum() * (n_folds > 2)
-    pairs = []
-    for a in range(n_folds):
-        for b in range(a + 1, n_folds):
-            other = np.flatnonzero((fold != a) & (fold != b) if n_folds > 2 else fold >= 0)
-            residuals, dof = noise_residuals(
-                centered[other], codes[other], fold[other], by_cell=n_folds == 2
-            )
-            if dof < 2 or np.median((residuals**2).sum(axis=0)) <= 1e-20:
-                msg = (
-                    "crossnobis needs noise within conditions, in folds apart from those "
-                    f"compared, for its covariance; with {n_folds} folds there is none "
-                    "(too few repeats, or identical ones). Use distance='euclidean' or "
-                    "'correlation', or more repeats."
-                )
-                raise StatisticsError(msg)
-            noise = shrinkage(residuals, dof)
-            if few_units:
-                pairs.append(FoldPair((a, b), precision(noise), None))
-                continue
-            first, second = np.flatnonzero(fold == a), np.flatnonzero(fold == b)
-            features = whitened(centered[np.concatenate([first, second])], noise)
-            n = len(first)
-            pairs.append(FoldPair((a, b), None, (features[:n], features[n:])))
-    return CrossGeometry(centered, fold, n_conditions, pairs)
+    pairs = [(a, b) for a in range(n_folds) for b in range(a + 1, n_folds)]
+    largest = np.sort(np.bincount(fold))[-2:].sum() if n_folds > 2 else 0
+    precisions: list[npt.NDArray[np.float64]] = []
+    products = np.zeros((len(x), len(x))) if x.shape[1] > len(x) - largest else None
+    for a, b in pairs:
+        other = np.flatnonzero((fold != a) & (fold != b) if n_folds > 2 else fold >= 0)
+        noise = _noise(centered[other], codes[other], fold[other], n_folds)
+        if products is None:
+            precisions.append(precision(noise))
+            continue
+        first, second = np.flatnonzero(fold == a), np.flatnonzero(fold == b)
+        block = whitened_products(centered[first], centered[second], noise)
+        products[np.ix_(first, second)] = block
+    white = Whitening(pairs, np.stack(precisions) if precisions else None, products)
+    return CrossGeometry(centered, fold, n_conditions, white)
+
+
+def _noise(
+    x: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.intp],
+    fold: npt.NDArray[np.intp],
+    n_folds: int,
+) -> Shrinkage:
+    """Estimate the noise of some rows, or say that there is none."""
+    residuals, dof = noise_residuals(x, codes, fold, by_cell=n_folds == 2)
+    if dof < 2 or np.median((residuals**2).sum(axis=0)) <= 1e-20:
+        msg = (
+            "crossnobis needs noise within conditions, in folds apart from those "
+            f"compared, for its covariance; with {n_folds} folds there is none (too few "
+            "repeats, or identical ones). Use distance='euclidean' or 'correlation', or "
+            "more repeats."
+        )
+        raise StatisticsError(msg)
+    return shrinkage(residuals, dof)

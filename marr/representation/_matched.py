@@ -30,6 +30,8 @@ class Matched:
         Distances.
     halves_a, halves_b : array of shape (2, n_sites, n_conditions, n_conditions) or None
         Distances in two halves of the trials.
+    reliability_a, reliability_b : array of shape (n_sites,) or None
+        Reliability of the ranks of all distances, over many splits.
     labels : array of shape (n_conditions,)
         Conditions.
     kept : int array
@@ -40,6 +42,8 @@ class Matched:
     b: npt.NDArray[np.float64]
     halves_a: npt.NDArray[np.float64] | None
     halves_b: npt.NDArray[np.float64] | None
+    reliability_a: npt.NDArray[np.float64] | None
+    reliability_b: npt.NDArray[np.float64] | None
     sites_a: tuple[str, ...]
     sites_b: tuple[str, ...]
     labels: npt.NDArray[Any]
@@ -80,7 +84,7 @@ def match_conditions(a: Finding, b: Finding) -> Matched:
     return Matched(
         values_a[:, grid[0], grid[1]], values_b[:, grid[0], grid[1]],
         _halves(a, np.arange(len(labels_a)), kept), _halves(b, order, kept),
-        _sites(a), _sites(b), labels_a[kept], circular, kept, tuple(notes),
+        _reliability(a), _reliability(b), _sites(a), _sites(b), labels_a[kept], circular, kept, tuple(notes),
     )
 
 
@@ -119,6 +123,13 @@ def _sites(finding: Finding) -> tuple[str, ...]:
     if "site" not in finding.dims:
         return (finding.system,)
     return tuple(map(str, finding.estimate["site"].values))
+
+
+def _reliability(finding: Finding) -> npt.NDArray[np.float64] | None:
+    table = finding.tables.get("reliability")
+    if table is None or "estimate" not in table:
+        return None
+    return np.atleast_1d(np.asarray(table["estimate"].values, dtype=float))
 
 
 def _halves(

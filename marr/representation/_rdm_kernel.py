@@ -21,7 +21,7 @@ from numpy import ndarray
 
 __all__ = [
     "MEAN_DISTANCES",
-    "FoldPair",
+    "Whitening",
     "condition_means",
     "crossnobis_pairs",
     "mean_of_pairs",
@@ -29,7 +29,7 @@ __all__ = [
     "precision",
     "shrinkage",
     "upper",
-    "whitened",
+    "whitened_products",
 ]
 
 
@@ -84,43 +84,48 @@ MEAN_DISTANCES: dict[str, Callable[[ndarray], ndarray]] = {
 """Distances of condition means by name."""
 
 
-class FoldPair(NamedTuple):
-    """Two folds and the noise of the others.
+class Whitening(NamedTuple):
+    """Inverse noise covariances, one for each pair of folds, from the other folds.
 
-    Either the inverse noise covariance (`precision`), or, where units outnumber rows,
-    features of the rows of the two folds whose inner products are whitened already.
+    Either the matrices themselves, or, where units outnumber rows, the whitened inner
+    products of rows: those of rows a and b are at [a, b] if their folds make a pair.
     """
 
-    folds: tuple[int, int]
-    precision: Float[ndarray, "units units"] | None
-    features: tuple[ndarray, ndarray] | None  # (rows_a, features), (rows_b, features)
+    pairs: list[tuple[int, int]]
+    precisions: Float[ndarray, "fold_pairs units units"] | None
+    products: Float[ndarray, "rows rows"] | None
 
 
 def crossnobis_pairs(
-    x: Rows, pairs: list[FoldPair], conditions: Codes, folds: Codes, n_conditions: int
+    x: Float[ndarray, "rows units"],
+    white: Whitening,
+    conditions: Codes,
+    folds: Codes,
+    n_conditions: int,
 ) -> Float[ndarray, "fold_pairs conditions conditions"]:
     """Multiply condition differences of the two folds of each pair.
 
     NaN where a fold lacks one of the conditions.
     """
-    n_folds = int(folds.max()) + 1
+    shape = (int(folds.max()) + 1, n_conditions)
     cells = np.where(conditions >= 0, folds * n_conditions + conditions, -1)
-    by_precision = pairs[0].precision is not None
-    means = condition_means(x, cells, n_folds * n_conditions) if by_precision else x
-    out = np.empty((len(pairs), n_conditions, n_conditions))
-    for k, pair in enumerate(pairs):
-        if pair.precision is not None:
-            a, b = (means[f * n_conditions : (f + 1) * n_conditions] for f in pair.folds)
-            product = a @ pair.precision @ b.T
-        else:
-            a, b = (
-                condition_means(v, conditions[folds == f], n_conditions)
-                for f, v in zip(pair.folds, pair.features or (), strict=True)
-            )
-            product = a @ b.T
-        own = np.diag(product)
-        out[k] = (own[:, None] + own - product - product.T) / x.shape[1]
-    return out
+    if white.precisions is not None:
+        means = condition_means(x, cells, shape[0] * shape[1]).reshape(*shape, -1)
+        first, second = (means[list(f)] for f in zip(*white.pairs, strict=True))
+        product = first @ white.precisions @ second.mT
+    else:
+        average = (cells == np.arange(shape[0] * shape[1])[:, None]).astype(float)
+        count = average.sum(axis=1, keepdims=True)
+        average = np.where(count > 0, average / np.maximum(count, 1.0), np.nan)
+        known = np.nan_to_num(average)
+        every = known @ white.products @ known.T
+        every[np.isnan(average[:, 0])] = np.nan
+        every[:, np.isnan(average[:, 0])] = np.nan
+        blocks = every.reshape(*shape, *shape)
+        product = np.stack([blocks[a, :, b] for a, b in white.pairs])
+    own = np.diagonal(product, axis1=1, axis2=2)
+    both = product + product.mT
+    return (own[:, :, None] + own[:, None] - both) / x.shape[1]
 
 
 def mean_of_pairs(
@@ -204,20 +209,19 @@ def precision(noise: Shrinkage) -> Float[ndarray, "units units"]:
     return inverse.T @ inverse
 
 
-def whitened(x: Rows, noise: Shrinkage) -> Rows:
-    """Return features whose inner products are x W x', W the inverse noise covariance.
+def whitened_products(
+    a: Float[ndarray, "rows_a units"], b: Float[ndarray, "rows_b units"], noise: Shrinkage
+) -> Float[ndarray, "rows_a rows_b"]:
+    """Return a W b', W the inverse of the shrunk noise covariance.
 
-    For more units than rows: the inverse is applied by Woodbury's identity, and the
-    features are a factor of the rows-by-rows product; no units-by-units array is made.
+    By Woodbury's identity, for more units than rows: no units-by-units array is made.
     """
     z, mix = noise.residuals, max(noise.intensity, 1e-6)
-    scaled = x / noise.scale
     weight = (1.0 - mix) / noise.dof
-    inner = np.linalg.cholesky(np.eye(len(z)) + (weight / mix) * (z @ z.T))
-    projected = np.linalg.solve(inner, z @ scaled.T)
-    gram = (scaled @ scaled.T - (weight / mix) * projected.T @ projected) / mix
-    values, vectors = np.linalg.eigh(gram)
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+    a, b = a / noise.scale, b / noise.scale
+    inner = np.eye(len(z)) + (weight / mix) * (z @ z.T)
+    solved = np.linalg.solve(inner, z @ b.T)
+    return (a @ b.T - (weight / mix) * (a @ z.T) @ solved) / mix
 
 
 def upper(matrix: Float[ndarray, "*lead conditions conditions"]) -> ndarray:

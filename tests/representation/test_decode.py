@@ -285,7 +285,10 @@ def test_below_chance_is_warned_about(rng):
     block = np.repeat(np.arange(4), 20)
     x = np.array([3.0, -3.0, -3.0, 3.0])[block][:, None] + rng.normal(size=(80, 1))
     trials = pd.DataFrame({"rule": block % 2, "block": block})
-    found = decode(marr.from_arrays({"A": x}, trials=trials), "rule", n_permutations=0, seed=4)
+    system = marr.from_arrays({"A": x}, trials=trials)
+    # which blocks share a fold is drawn: some draws train on the opposite of the test
+    drawn = [decode(system, "rule", n_permutations=0, seed=k) for k in range(6)]
+    found = min(drawn, key=number)
     assert number(found) < 0.2  # not clipped at chance
     assert any(n.code == "below_chance" for n in found.notes)
 
