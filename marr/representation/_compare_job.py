@@ -100,7 +100,9 @@ def _controls(
     if control is None or (isinstance(control, (list, tuple)) and not control):
         return None
     if comparator not in ("spearman", "pearson"):
-        msg = f"control goes with comparator='spearman' or 'pearson'; got {comparator!r}."
+        msg = (
+            f"control goes with comparator='spearman' or 'pearson'; got {comparator!r}."
+        )
         raise OptionError(msg)
     given = control if isinstance(control, (list, tuple)) else [control]
     return np.concatenate([_one_control(c, pair) for c in given], axis=1)
@@ -133,9 +135,7 @@ def _one_control(control: Any, pair: Matched) -> npt.NDArray[np.float64]:
     return np.asarray(values[:, None])
 
 
-def _scheme(
-    null: str, pair: Matched, controls: npt.NDArray[np.float64] | None
-) -> str:
+def _scheme(null: str, pair: Matched, controls: npt.NDArray[np.float64] | None) -> str:
     if null == "rotation" and not pair.circular:
         msg = "null='rotation' needs conditions on a circle; use null='free'."
         raise EvidenceError(msg)
@@ -165,7 +165,8 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
     columns["p_value"] = permutation_p(observed, null, tail="greater")
     columns["p_corrected"] = (
         max_statistic(observed, null, tail="greater")
-        if observed.size > 1 else columns["p_value"]
+        if observed.size > 1
+        else columns["p_value"]
     )
     columns["null_mean"] = null.mean(axis=0)
     dims = ["site_a", "site_b"]
@@ -175,8 +176,10 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
     )
     partial = "partial " if job.controls is not None else ""
     table["estimate"].attrs.update(
-        long_name=f"{partial}{NAMES[job.comparator]} of dissimilarities", units="",
-        chance=0.0, better="higher",
+        long_name=f"{partial}{NAMES[job.comparator]} of dissimilarities",
+        units="",
+        chance=0.0,
+        better="higher",
     )
     return table.squeeze(drop=True), _pairs(job)
 
@@ -203,7 +206,9 @@ def _reliability(job: Comparison, which: str, site: int) -> float:
 
 def _pairs(job: Comparison) -> xr.Dataset:
     """Return the distances (and what controls leave of them), one row a pair."""
-    labels = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in job.pair.labels.tolist()]
+    labels = [
+        f"{v:.4g}" if isinstance(v, float) else str(v) for v in job.pair.labels.tolist()
+    ]
     rows, columns = np.triu_indices(len(labels), k=1)
     names = [f"{labels[i]}|{labels[j]}" for i, j in zip(rows, columns, strict=True)]
     data = {
@@ -217,6 +222,8 @@ def _pairs(job: Comparison) -> xr.Dataset:
     return xr.Dataset(
         data,
         coords={
-            "pair": names, "site_a": list(job.pair.sites_a), "site_b": list(job.pair.sites_b)
+            "pair": names,
+            "site_a": list(job.pair.sites_a),
+            "site_b": list(job.pair.sites_b),
         },
     ).squeeze(["site_a", "site_b"] if len(job.pair.a) == len(job.pair.b) == 1 else [])

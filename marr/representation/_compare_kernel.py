@@ -36,7 +36,9 @@ def residual_pairs(pairs: Pairs, controls: Controls | None, comparator: str) -> 
     """Return what a comparator correlates: ranks or values, less mean and controls."""
     if comparator == "cosine":
         return pairs
-    values = rankdata(pairs, axis=-1) if comparator in ("spearman", "kendall") else pairs
+    values = (
+        rankdata(pairs, axis=-1) if comparator in ("spearman", "kendall") else pairs
+    )
     return _project(values, _basis(controls, comparator, values.shape[-1]))
 
 
@@ -150,7 +152,9 @@ def _weighted(
         repeat = np.repeat(np.arange(len(x)), weight.astype(int))
         return float(kendalltau(x[repeat], y[repeat]).statistic)
     transform: Callable[[ndarray], ndarray] = (
-        (lambda v: _weighted_ranks(v, weight)) if comparator == "spearman" else np.asarray
+        (lambda v: _weighted_ranks(v, weight))
+        if comparator == "spearman"
+        else np.asarray
     )
     root = np.sqrt(weight)
     x, y = transform(x) * root, transform(y) * root

@@ -85,8 +85,13 @@ def compare_rdms(
     check_option("null", null, NULLS)
     _check_counts(n_permutations=n_permutations, n_resamples=n_resamples)
     job = prepare_comparison(
-        match_conditions(a, b), control=control, comparator=comparator, null=null,
-        n_permutations=n_permutations, n_resamples=n_resamples, seed=seed,
+        match_conditions(a, b),
+        control=control,
+        comparator=comparator,
+        null=null,
+        n_permutations=n_permutations,
+        n_resamples=n_resamples,
+        seed=seed,
     )
     estimate, pairs = compare(job)
     shown = _control_name(control)
@@ -102,14 +107,21 @@ def compare_rdms(
         figures=_figures(estimate, job, a, b),
         methods=_methods(job, shown),
         citations=(
-            "kriegeskorte2008", "nili2014", *(["dekker2007"] if shown else []),
+            "kriegeskorte2008",
+            "nili2014",
+            *(["dekker2007"] if shown else []),
         ),
         notes=(*_shared_trials(a, b), *_notes(job)),
         generalizes_over=f"conditions (n = {len(job.pair.labels)})",
         parameters={
-            "a": f"finding {a.id}", "b": f"finding {b.id}", "comparator": comparator,
-            "control": plain_parameter(control), "null": job.scheme,
-            "n_permutations": len(job.moves), "n_resamples": n_resamples, "seed": seed,
+            "a": f"finding {a.id}",
+            "b": f"finding {b.id}",
+            "comparator": comparator,
+            "control": plain_parameter(control),
+            "null": job.scheme,
+            "n_permutations": len(job.moves),
+            "n_resamples": n_resamples,
+            "seed": seed,
         },
         provenance=provenance(
             seed=seed,
@@ -134,8 +146,10 @@ def _control_name(control: Any) -> str:
         return ""
     given = control if isinstance(control, (list, tuple)) else [control]
     names = [
-        "every function of the angle between conditions" if isinstance(c, str)
-        else f"the dissimilarities of {c.system}" if isinstance(c, Finding)
+        "every function of the angle between conditions"
+        if isinstance(c, str)
+        else f"the dissimilarities of {c.system}"
+        if isinstance(c, Finding)
         else "a given matrix"
         for c in given
     ]
@@ -143,7 +157,11 @@ def _control_name(control: Any) -> str:
 
 
 def _question(a: Finding, b: Finding, control: str) -> str:
-    who = f"{a.system} and {b.system}" if a.system != b.system else f"two findings of {a.system}"
+    who = (
+        f"{a.system} and {b.system}"
+        if a.system != b.system
+        else f"two findings of {a.system}"
+    )
     beyond = f" beyond {control}" if control else ""
     return f"Do {who} have the same geometry over conditions{beyond}?"
 
@@ -157,7 +175,11 @@ def _summary(estimate: xr.Dataset, control: str) -> str:
     where = [str(at[d].item()) for d in ("site_a", "site_b") if d in at.coords]
     prefix = f"{' with '.join(where)}: " if where else ""
     ceiling = float(at["ceiling"])
-    noise = f", noise ceiling {ceiling:.2f}" if np.isfinite(ceiling) else ", noise ceiling unknown"
+    noise = (
+        f", noise ceiling {ceiling:.2f}"
+        if np.isfinite(ceiling)
+        else ", noise ceiling unknown"
+    )
     p = float(at["p_corrected"])
     verdict = "Geometries agree" if p < 0.05 else "No agreement of geometries was seen"
     beyond = f" beyond {control}" if control else ""
@@ -197,9 +219,14 @@ def _figures(
     if estimate["estimate"].ndim == 2:
         return (
             FigureSpec(
-                "map", x="site_b", y="site_a", diverging=True, color_label=name,
+                "map",
+                x="site_b",
+                y="site_a",
+                diverging=True,
+                color_label=name,
                 caption=f"{name.capitalize()} of each pair of sites.",
-                x_label=b.system, y_label=a.system,
+                x_label=b.system,
+                y_label=a.system,
                 description=f"Heat map of the {name} by site of a and site of b.",
             ),
         )
@@ -207,7 +234,11 @@ def _figures(
         dim = str(estimate["estimate"].dims[0])
         return (
             FigureSpec(
-                "points", x=dim, reference=0.0, y_label=name, x_label="site",
+                "points",
+                x=dim,
+                reference=0.0,
+                y_label=name,
+                x_label="site",
                 caption=f"{name.capitalize()} of each site, 95 % interval.",
                 description=f"Dots with intervals of the {name} by site.",
             ),
@@ -216,7 +247,10 @@ def _figures(
     after = ", after controls" if left else ""
     return (
         FigureSpec(
-            "scatter", table="pair", x=f"a{left}", y=f"b{left}",
+            "scatter",
+            table="pair",
+            x=f"a{left}",
+            y=f"b{left}",
             caption=f"Dissimilarity of each pair of conditions in both{after}.",
             x_label=f"dissimilarity, {a.system}{after}",
             y_label=f"dissimilarity, {b.system}{after}",

@@ -102,7 +102,9 @@ def run_cell(
     """
     penalties = settings.tensor(np.asarray(settings.penalties))
     fold = torch.from_numpy(np.ascontiguousarray(folds)).to(penalties.device)
-    nuisances = None if design is None else settings.tensor(_design_rows(design, layout))
+    nuisances = (
+        None if design is None else settings.tensor(_design_rows(design, layout))
+    )
     n_times, n_rows, n_units = x.shape
     n_outputs = draws.observed.shape[-1]
     data = settings.tensor(x)
@@ -115,7 +117,9 @@ def run_cell(
         found = []
         for low, high in _steps(n_times, BUDGET // per_time):
             problem = Problem(
-                data[low:high], _cut(y, low, high), fold,
+                data[low:high],
+                _cut(y, low, high),
+                fold,
                 None if nuisances is None else _cut(nuisances, low, high),
                 settings.targets_too,
             )
@@ -133,7 +137,11 @@ def run_cell(
     )
     chosen = torch.cat([f.choice[..., 0] for f in kept], dim=1)
     return CellResult(
-        np.concatenate(scores), part, whole, predicted, truth,
+        np.concatenate(scores),
+        part,
+        whole,
+        predicted,
+        truth,
         penalties[chosen].numpy(force=True),
         np.concatenate(squares) if across else None,
     )

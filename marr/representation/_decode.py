@@ -128,8 +128,17 @@ def decode(
     from marr.representation import _decode_job as jobs
 
     job = jobs.prepare(
-        system, target, sites=sites, over=axes, kind=kind, control=names, n_folds=n_folds,
-        penalty=penalty, n_permutations=n_permutations, null=null, seed=seed,
+        system,
+        target,
+        sites=sites,
+        over=axes,
+        kind=kind,
+        control=names,
+        n_folds=n_folds,
+        penalty=penalty,
+        n_permutations=n_permutations,
+        null=null,
+        seed=seed,
         device=device,
     )
     if cross_temporal and job.layout.times is None:
@@ -149,13 +158,18 @@ def decode(
         tables=tables,
         figures=decode_figures(job.target, job.layout, square=cross_temporal),
         notes=[
-            *gate_notes(system), *job.plan.notes, *job.layout.notes,
-            *map_notes(estimate, job.target, tables.get("baseline")), *notes,
+            *gate_notes(system),
+            *job.plan.notes,
+            *job.layout.notes,
+            *map_notes(estimate, job.target, tables.get("baseline")),
+            *notes,
         ],
         citations=_citations(job, correction, cross_temporal=cross_temporal),
         generalizes_over=job.plan.unit_name,
         parameters={
-            "kind": job.target.kind, "null": job.plan.scheme, "n_folds": job.plan.n_folds,
+            "kind": job.target.kind,
+            "null": job.plan.scheme,
+            "n_folds": job.plan.n_folds,
         },
     )
 

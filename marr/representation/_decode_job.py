@@ -55,7 +55,12 @@ class Job:
         folds = self.plan.folds[self.layout.row_trial]
         return [
             run_cell(
-                cell.x, self.layout, self.draws, folds, self.design, self.settings,
+                cell.x,
+                self.layout,
+                self.draws,
+                folds,
+                self.design,
+                self.settings,
                 across=across,
             )
             for cell in self.layout.cells
@@ -84,11 +89,20 @@ def prepare(
     targets_too = design is not None and what.kind != "categorical"
     what = replace(what, residual=targets_too)
     plan = make_plan(
-        system, what, n_folds=n_folds, null=null, n_permutations=n_permutations,
-        controlled=design is not None, seed=seed,
+        system,
+        what,
+        n_folds=n_folds,
+        null=null,
+        n_permutations=n_permutations,
+        controlled=design is not None,
+        seed=seed,
     )
     draws = make_draws(
-        what, plan, design, n_permutations=n_permutations, groups=system.groups(),
+        what,
+        plan,
+        design,
+        n_permutations=n_permutations,
+        groups=system.groups(),
         seed=seed,
     )
     settings = Settings(
@@ -137,22 +151,40 @@ def unit_tables(job: Job) -> tuple[dict[str, xr.Dataset], list[Note]]:
     design = _design(job.system, job.control, layout)
     only_data = Draws(job.target.values, job.target.values, job.draws.indices[:0])
     plain = Job(
-        job.system, job.target, layout, job.plan, only_data, design, job.control,
-        job.sites, job.settings, job.seed,
+        job.system,
+        job.target,
+        layout,
+        job.plan,
+        only_data,
+        design,
+        job.control,
+        job.sites,
+        job.settings,
+        job.seed,
     )
     table, notes = unit_table(
-        layout, plain.run(), job.target, design, job.plan.folds, job.system.halves,
+        layout,
+        plain.run(),
+        job.target,
+        design,
+        job.plan.folds,
+        job.system.halves,
         job.settings,
     )
     baseline = _baseline(plain)
-    return {"unit": table, **({} if baseline is None else {"baseline": baseline})}, notes
+    return {
+        "unit": table,
+        **({} if baseline is None else {"baseline": baseline}),
+    }, notes
 
 
 def _baseline(job: Job) -> xr.Dataset | None:
     """Score what predicts the target without activity: a shortcut shows here."""
     features: dict[str, npt.NDArray[np.float64]] = {}
     if not job.target.timed:
-        features["previous trial"] = _previous(job.target.values, job.system.groups())[None]
+        features["previous trial"] = _previous(job.target.values, job.system.groups())[
+            None
+        ]
     if job.design is not None:
         features["nuisances"] = _rows(job.design, job.layout)
     if not features:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from marr.representation._targets import Target
     from marr.systems import System
 
-__all__ = ["decode_figures", "gate_notes", "map_notes", "methods_text", "question_text", "score_attrs", "summarize"]
+__all__ = [
+    "decode_figures",
+    "gate_notes",
+    "map_notes",
+    "methods_text",
+    "question_text",
+    "score_attrs",
+    "summarize",
+]
 
 SCORE_NAMES = {
     "categorical": "balanced accuracy",
@@ -115,7 +123,9 @@ def question_text(target: Target, layout: Layout) -> str:
     words = " and ".join(w for w in (where, when) if w)
     place = ", ".join(c.label for c in layout.cells) if layout.by_site else "all sites"
     if words:
-        return f"{words.capitalize()} can {target.name} be read out of activity ({place})?"
+        return (
+            f"{words.capitalize()} can {target.name} be read out of activity ({place})?"
+        )
     return f"Can {target.name} be read out of the activity of {place}, and how well?"
 
 
@@ -123,12 +133,17 @@ def methods_text(job: Job, correction: str) -> str:
     """Return how it was done."""
     target, plan, layout = job.target, job.plan, job.layout
     rows = (
-        "time bins pooled over trials" if layout.row_bin is not None
-        else "activity at each time" if layout.times is not None
-        else "the time mean of each trial" if layout.n_bins is not None
+        "time bins pooled over trials"
+        if layout.row_bin is not None
+        else "activity at each time"
+        if layout.times is not None
+        else "the time mean of each trial"
+        if layout.n_bins is not None
         else "the activity of each trial"
     )
-    together = f", whole groups ({plan.group_column}) together" if plan.group_column else ""
+    together = (
+        f", whole groups ({plan.group_column}) together" if plan.group_column else ""
+    )
     penalty = (
         "chosen inside them (from 1e-4 to 1e2 times the number of training rows)"
         if len(job.settings.penalties) > 1
@@ -174,19 +189,27 @@ def decode_figures(target: Target, layout: Layout, *, square: bool) -> list[Figu
     if square:
         figures.append(
             FigureSpec(
-                "matrix", table="time_time", x="test_time", y="train_time",
-                diverging=True, color_label=label,
+                "matrix",
+                table="time_time",
+                x="test_time",
+                y="train_time",
+                diverging=True,
+                color_label=label,
                 caption=f"Probes of {target.name} trained at one time, tested at another.",
-                x_label=f"test {time}", y_label=f"training {time}",
+                x_label=f"test {time}",
+                y_label=f"training {time}",
                 description="Square map of scores by training time and test time.",
                 **shared,
             )
         )
     figures.append(
         FigureSpec(
-            "points", table="unit", x="unit",
+            "points",
+            table="unit",
+            x="unit",
             caption=f"How each unit varies with the readout of {target.name}.",
-            x_label="unit", y_label="|pattern| (correlation)",
+            x_label="unit",
+            y_label="|pattern| (correlation)",
             description="Dots with intervals: standardized pattern of each unit.",
         )
     )
@@ -202,24 +225,38 @@ def _map_figures(
     if layout.times is None:
         return [
             FigureSpec(
-                "points", x=site or "", caption=f"{name}, 95 % interval.",
-                x_label="site", y_label=label,
+                "points",
+                x=site or "",
+                caption=f"{name}, 95 % interval.",
+                x_label="site",
+                y_label=label,
                 description=f"Dots with intervals: {label} of {target.name} by site.",
                 **shared,
             )
         ]
     lines = FigureSpec(
-        "line", x="time", group=site, caption=f"{name} over time, 95 % interval.",
-        x_label=time, y_label=label,
+        "line",
+        x="time",
+        group=site,
+        caption=f"{name} over time, 95 % interval.",
+        x_label=time,
+        y_label=label,
         description=f"Lines of {label} of {target.name} against time, one a site.",
         **shared,
     )
     if not layout.by_site or len(layout.cells) < 2:
         return [lines]
     heat = FigureSpec(
-        "map", x="time", y="site", diverging=True, color_label=label,
-        caption=f"{name} by site and time.", x_label=time, y_label="site",
-        description=f"Heat map of {label} by site and time.", **shared,
+        "map",
+        x="time",
+        y="site",
+        diverging=True,
+        color_label=label,
+        caption=f"{name} by site and time.",
+        x_label=time,
+        y_label="site",
+        description=f"Heat map of {label} by site and time.",
+        **shared,
     )
     return [lines, heat]
 
@@ -251,7 +288,9 @@ def map_notes(
     values, high = estimate["estimate"].values, estimate["ci_high"].values
     below = int((high < target.chance).sum()) if target.kind == "categorical" else 0
     if below > binom.ppf(0.975, values.size, 0.025):  # more than luck has it
-        text = f"{below} of {values.size} scores are below chance ({target.chance:.2g})."
+        text = (
+            f"{below} of {values.size} scores are below chance ({target.chance:.2g})."
+        )
         advice = (
             "Below-chance decoding comes from folds that lack a class or from blocks whose "
             "drift is confounded with the target; it is not information."

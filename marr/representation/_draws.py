@@ -106,7 +106,9 @@ def _conditional_codes(
 ) -> npt.NDArray[np.intp]:
     columns = design if design.ndim == 2 else design.mean(axis=1)
     if groups is not None:
-        columns = np.concatenate([columns, np.eye(int(groups.max()) + 1)[groups]], axis=1)
+        columns = np.concatenate(
+            [columns, np.eye(int(groups.max()) + 1)[groups]], axis=1
+        )
     codes = target.codes
     fit = logistic_weights(columns, codes, penalty=0.01)
     cumulative = softmax(columns @ fit.weights + fit.intercept).cumsum(axis=1)
@@ -115,9 +117,7 @@ def _conditional_codes(
     return np.asarray(np.minimum(drawn, cumulative.shape[1] - 1), dtype=np.intp)
 
 
-def arrange(
-    values: npt.NDArray[Any], layout: Layout
-) -> npt.NDArray[Any]:
+def arrange(values: npt.NDArray[Any], layout: Layout) -> npt.NDArray[Any]:
     """Bring trials into rows: (draws, trials, [bins,] k) to (times, rows, draws, k)."""
     if layout.row_bin is not None:
         rows = values[:, layout.row_trial, layout.row_bin]
@@ -126,5 +126,7 @@ def arrange(
         if layout.time_bins is None:
             msg = "a target with a time axis needs rows of bins or a map over time"
             raise AssertionError(msg)
-        return np.ascontiguousarray(values[:, :, layout.time_bins].transpose(2, 1, 0, 3))
+        return np.ascontiguousarray(
+            values[:, :, layout.time_bins].transpose(2, 1, 0, 3)
+        )
     return np.ascontiguousarray(np.moveaxis(values, 0, 1)[None])

@@ -59,7 +59,10 @@ class MeanGeometry(Geometry):
     def left_out(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return the distances without each fold in turn."""
         return np.stack(
-            [self.distances(np.where(self.fold == k, -1, codes)) for k in np.unique(self.fold)]
+            [
+                self.distances(np.where(self.fold == k, -1, codes))
+                for k in np.unique(self.fold)
+            ]
         )
 
 
@@ -88,9 +91,7 @@ class CrossGeometry(Geometry):
         )
 
     def _products(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        return crossnobis_pairs(
-            self.x, self.white, codes, self.fold, self.n_conditions
-        )
+        return crossnobis_pairs(self.x, self.white, codes, self.fold, self.n_conditions)
 
 
 def make_geometry(

@@ -176,9 +176,7 @@ def _cell(
     return Cell(label, np.ascontiguousarray(x), array["unit"], spread)
 
 
-def _check_times(
-    system: System, names: Sequence[str], target: Target | None
-) -> None:
+def _check_times(system: System, names: Sequence[str], target: Target | None) -> None:
     reference = system.activity(names[0])["time"].values.astype(float)
     for name in names[1:]:
         times = system.activity(name)["time"].values.astype(float)

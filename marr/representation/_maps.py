@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from marr.representation._plan import Plan
     from marr.representation._targets import Target
 
-__all__ = ["CORRECTIONS", "ScoreMap", "estimate_table", "make_map", "map_table", "square_table"]
+__all__ = [
+    "CORRECTIONS",
+    "ScoreMap",
+    "estimate_table",
+    "make_map",
+    "map_table",
+    "square_table",
+]
 
 FloatArray = Any
 N_RESAMPLES = 1000
@@ -59,6 +66,7 @@ CORRECTIONS: dict[str, Callable[..., FloatArray]] = {
     "fdr": _fdr,
 }
 """Corrections over the map: permutation maximum, clusters over time, false discovery."""
+
 
 @dataclass(frozen=True)
 class ScoreMap:
@@ -109,7 +117,9 @@ def make_map(
     combine = KINDS[target.kind].combine
     draws, extras = [], []
     for result in results:
-        part, whole = (_by_unit(v, row_unit, n_units) for v in (result.part, result.whole))
+        part, whole = (
+            _by_unit(v, row_unit, n_units) for v in (result.part, result.whole)
+        )
         drawn = combine(
             torch.from_numpy(np.tensordot(weights, part, axes=(1, 0))),
             torch.from_numpy(np.tensordot(weights, whole, axes=(1, 0))),
@@ -177,7 +187,9 @@ def estimate_table(scores: ScoreMap, correction: str) -> dict[str, FloatArray]:
     if len(scores.null):
         p = permutation_p(scores.score, scores.null, tail="greater")
         table["p_value"] = p
-        table["p_corrected"] = CORRECTIONS[correction](scores.score, scores.null, p, [1])
+        table["p_corrected"] = CORRECTIONS[correction](
+            scores.score, scores.null, p, [1]
+        )
         table["null_mean"] = scores.null.mean(axis=0)
     return {**table, **scores.extra}
 
@@ -215,7 +227,10 @@ def map_table(
 
 
 def square_table(
-    results: Sequence[CellResult], layout: Layout, correction: str, attrs: dict[str, Any]
+    results: Sequence[CellResult],
+    layout: Layout,
+    correction: str,
+    attrs: dict[str, Any],
 ) -> xr.Dataset:
     """Return scores by training and test time."""
     across = np.stack([np.asarray(r.across) for r in results], axis=1)

@@ -56,14 +56,22 @@ def match_conditions(a: Finding, b: Finding) -> Matched:
     """Match conditions by label; refuse findings whose conditions differ."""
     for argument, finding in (("a", a), ("b", b)):
         if not isinstance(finding, Finding) or not {
-            "condition_a", "condition_b",
+            "condition_a",
+            "condition_b",
         } <= set(finding.dims):
-            got = finding.analysis if isinstance(finding, Finding) else type(finding).__name__
+            got = (
+                finding.analysis
+                if isinstance(finding, Finding)
+                else type(finding).__name__
+            )
             msg = f"{argument} must be a finding of marr.representation.rdm; got {got}."
             raise OptionError(msg)
     labels_a, labels_b = (f.estimate["condition_a"].values for f in (a, b))
     order = _order(labels_a, labels_b)
-    values_a, values_b = _matrices(a.estimate["estimate"]), _matrices(b.estimate["estimate"])
+    values_a, values_b = (
+        _matrices(a.estimate["estimate"]),
+        _matrices(b.estimate["estimate"]),
+    )
     values_b = values_b[:, order][:, :, order]
     kept = _complete(np.concatenate([values_a, values_b]))
     notes = []
@@ -82,13 +90,24 @@ def match_conditions(a: Finding, b: Finding) -> Matched:
         bool(f.estimate["condition_a"].attrs.get("circular", False)) for f in (a, b)
     )
     return Matched(
-        values_a[:, grid[0], grid[1]], values_b[:, grid[0], grid[1]],
-        _halves(a, np.arange(len(labels_a)), kept), _halves(b, order, kept),
-        _reliability(a), _reliability(b), _sites(a), _sites(b), labels_a[kept], circular, kept, tuple(notes),
+        values_a[:, grid[0], grid[1]],
+        values_b[:, grid[0], grid[1]],
+        _halves(a, np.arange(len(labels_a)), kept),
+        _halves(b, order, kept),
+        _reliability(a),
+        _reliability(b),
+        _sites(a),
+        _sites(b),
+        labels_a[kept],
+        circular,
+        kept,
+        tuple(notes),
     )
 
 
-def _order(labels_a: npt.NDArray[Any], labels_b: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+def _order(
+    labels_a: npt.NDArray[Any], labels_b: npt.NDArray[Any]
+) -> npt.NDArray[np.intp]:
     """Return positions of the conditions of a among those of b."""
     numeric = all(v.dtype.kind in "fiu" for v in (labels_a, labels_b))
     keys_a, keys_b = (

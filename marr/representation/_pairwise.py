@@ -109,9 +109,13 @@ def pairwise_correlations(
         tables={"null": draws},
         figures=[
             FigureSpec(
-                "points", x="pair", reference=0.0, reference_label="independent",
+                "points",
+                x="pair",
+                reference=0.0,
+                reference_label="independent",
                 caption=f"Correlation of each pair of units of {site}, 95 % interval.",
-                x_label="pair", y_label="correlation",
+                x_label="pair",
+                y_label="correlation",
                 description="Dots with intervals: correlation of each pair of units.",
             )
         ],
@@ -136,7 +140,9 @@ def _correlations(
     drawn = resampled_correlations(x, trial, weights)
     low, high = percentile_interval(drawn, n_units=n_trials)
     columns = {
-        "estimate": observed, "ci_low": low, "ci_high": high,
+        "estimate": observed,
+        "ci_low": low,
+        "ci_high": high,
         "p_value": permutation_p(observed, null, tail="two"),
         "p_corrected": max_statistic(observed, null, tail="two"),
         "null_mean": null.mean(axis=0),
@@ -148,7 +154,9 @@ def _correlations(
     draws = xr.Dataset(
         {"estimate": (("draw", "pair"), null)},
         coords={"draw": np.arange(n_null), **coords},
-        attrs={"reduction": "none; correlations after each unit was shifted by its own lag"},
+        attrs={
+            "reduction": "none; correlations after each unit was shifted by its own lag"
+        },
     )
     draws["estimate"].attrs.update(attrs)
     return estimate, draws

@@ -91,7 +91,11 @@ def make_plan(
     series = target.trial_series()
     serial = autocorrelated(series, groups)
     constant = groups is not None and _constant_within(series, groups)
-    scheme = null if null != "auto" else _scheme(target, groups, serial, constant, controlled)
+    scheme = (
+        null
+        if null != "auto"
+        else _scheme(target, groups, serial, constant, controlled)
+    )
     notes: list[Note] = []
     k, contiguous = n_folds, groups is None and (serial or scheme == "shift")
     contiguous |= groups is None and target.timed
@@ -102,7 +106,11 @@ def make_plan(
     labels = target.codes if target.kind == "categorical" and not target.timed else None
     fold = np.asarray(
         folds(
-            len(series), n_folds=k, groups=groups, labels=labels, seed=seed,
+            len(series),
+            n_folds=k,
+            groups=groups,
+            labels=labels,
+            seed=seed,
             contiguous=contiguous,
         ),
         dtype=np.intp,
@@ -195,13 +203,20 @@ def _indices(
     if scheme == "free":  # what is in a fold matters for its score; shuffles keep it
         alone = np.bincount(fold).max() < 2
         drawn = permutations(
-            n, n_permutations=n_permutations, seed=seed,
-            within=np.zeros(n) if alone else fold, scheme="within",
+            n,
+            n_permutations=n_permutations,
+            seed=seed,
+            within=np.zeros(n) if alone else fold,
+            scheme="within",
         )
     elif scheme == "block":
         drawn = permutations(
-            n, n_permutations=n_permutations, seed=seed, blocks=groups,
-            within=fold if labels is not None else None, scheme="block",
+            n,
+            n_permutations=n_permutations,
+            seed=seed,
+            blocks=groups,
+            within=fold if labels is not None else None,
+            scheme="block",
         )
     elif scheme == "shift":
         if groups is None:
@@ -254,7 +269,9 @@ def _units(
         )
         notes.append(Note("few_groups", text, "Record more, or use a Cohort."))
     if scheme == "shift" and n >= 2 * SHIFT_RUNS:
-        return np.arange(n) * SHIFT_RUNS // n, f"{SHIFT_RUNS} runs of neighboring trials"
+        return np.arange(
+            n
+        ) * SHIFT_RUNS // n, f"{SHIFT_RUNS} runs of neighboring trials"
     if n < 3:
         msg = f"{n} trials are too few to resample; at least 3 are needed."
         raise StatisticsError(msg)

@@ -152,7 +152,10 @@ def choose_penalties(
     if len(penalties) == 1 or n_folds < 3:
         middle = len(penalties) // 2
         return torch.full(
-            (n_folds, n_times, n_draws), middle, dtype=torch.long, device=problem.x.device
+            (n_folds, n_times, n_draws),
+            middle,
+            dtype=torch.long,
+            device=problem.x.device,
         )
     loss = problem.x.new_zeros((n_folds, n_times, n_draws, len(penalties)))
     for a in range(n_folds):
@@ -163,8 +166,12 @@ def choose_penalties(
             basis, train = fit_basis(x, design), center_targets(problem, rows)
             turned = project(basis, x, design).mT @ train.y
             for outer, inner in ((a, b), (b, a)):
-                errors = _errors(problem, folds == inner, basis, train, turned, penalties)
-                loss[outer] += errors.reshape(n_times, n_draws, n_outputs, -1).sum(dim=2)
+                errors = _errors(
+                    problem, folds == inner, basis, train, turned, penalties
+                )
+                loss[outer] += errors.reshape(n_times, n_draws, n_outputs, -1).sum(
+                    dim=2
+                )
     return loss.argmin(dim=-1)
 
 
@@ -180,7 +187,9 @@ def _errors(
     design = None if problem.design is None else problem.design[:, rows]
     s = project(basis, problem.x[:, rows], design)
     y = held_out_targets(problem, rows, train)
-    if s.shape[1] > s.shape[2]:  # more rows than components: errors outside are constant
+    if (
+        s.shape[1] > s.shape[2]
+    ):  # more rows than components: errors outside are constant
         q, s = torch.linalg.qr(s)
         y = q.mT @ y
     errors = [

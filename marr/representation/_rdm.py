@@ -116,7 +116,11 @@ def rdm(
     names = site_list(system, sites)
     conditions = resolve_conditions(system, on, bins)
     plan = plan_rdm(
-        system, conditions, n_folds=n_folds, null=null, n_permutations=n_permutations,
+        system,
+        conditions,
+        n_folds=n_folds,
+        null=null,
+        n_permutations=n_permutations,
         seed=seed,
     )
     if plan is None and distance == "crossnobis":
@@ -129,16 +133,22 @@ def rdm(
     halves = system.halves
     found = [
         site_rdm(
-            site_rows(system, name, conditions, window), conditions, plan, halves,
-            distance, seed=seed,
+            site_rows(system, name, conditions, window),
+            conditions,
+            plan,
+            halves,
+            distance,
+            seed=seed,
         )
         for name in names
     ]
     estimate = labelled(found, names, conditions)
     _check_defined(estimate, distance)
     estimate["estimate"].attrs.update(
-        long_name=f"dissimilarity of {on} ({distance})", units=_units(distance),
-        better="higher", null=0.0,
+        long_name=f"dissimilarity of {on} ({distance})",
+        units=_units(distance),
+        better="higher",
+        null=0.0,
     )
     return Draft(
         estimate=estimate,
@@ -149,7 +159,9 @@ def rdm(
         figures=_figures(on, distance, "rad" if conditions.circular else ""),
         notes=_notes(found, names, plan, conditions),
         citations=["schafer2005"] if distance == "crossnobis" else [],
-        generalizes_over="the trials given" if plan is None else f"{plan.n_folds} folds of trials",
+        generalizes_over="the trials given"
+        if plan is None
+        else f"{plan.n_folds} folds of trials",
         parameters={"null": None if plan is None else plan.scheme},
     )
 
@@ -199,7 +211,9 @@ def _summary(estimate: xr.Dataset, on: str, distance: str) -> str:
         text = f"{site}: median {distance} distance {np.nanmedian(values):.3g}"
         if "p_corrected" in at:
             p = at["p_corrected"].values[rows, columns]
-            text += f", {int((p < 0.05).sum())} of {len(p)} pairs of {on} apart (corrected)"
+            text += (
+                f", {int((p < 0.05).sum())} of {len(p)} pairs of {on} apart (corrected)"
+            )
         parts.append(text)
     return "; ".join(parts) + "."
 
@@ -213,7 +227,9 @@ def _methods(
         f"means over {rows}: {DISTANCE_WORDS[distance]}."
     )
     if plan is None:
-        return text + " Conditions are not repeated, so there is no interval and no test."
+        return (
+            text + " Conditions are not repeated, so there is no interval and no test."
+        )
     text += (
         f" Intervals: jackknife (95 %) over {plan.n_folds} folds of whole trials."
         " Reliability: rank correlation of random halves of the trials, Spearman-Brown "
@@ -266,9 +282,13 @@ def _figures(on: str, distance: str, units: str) -> list[FigureSpec]:
     label = f"{on} ({units})" if units else on
     return [
         FigureSpec(
-            "matrix", x="condition_b", y="condition_a", color_label=f"{distance} distance",
+            "matrix",
+            x="condition_b",
+            y="condition_a",
+            color_label=f"{distance} distance",
             caption=f"Dissimilarity of {on} ({distance}), one matrix a site.",
-            x_label=label, y_label=label,
+            x_label=label,
+            y_label=label,
             description=f"Square map of the {distance} distance of each pair of {on}.",
         )
     ]
@@ -283,7 +303,9 @@ def _notes(
     notes = [] if plan is None else list(plan.notes)
     if plan is None:
         text = "Some conditions have a single trial: no interval, test or reliability."
-        notes.append(Note("unrepeated", text, "Repeat conditions, or use coarser ones."))
+        notes.append(
+            Note("unrepeated", text, "Repeat conditions, or use coarser ones.")
+        )
     outside = int((conditions.codes < 0).sum())
     if outside:
         text = (
@@ -294,7 +316,9 @@ def _notes(
         notes.append(Note("left_out", text, advice))
     rows, columns = np.triu_indices(len(conditions.labels), k=1)
     named = list(zip(sites, found, strict=True))
-    missing = {s: np.isnan(f.columns["estimate"][rows, columns]).sum() for s, f in named}
+    missing = {
+        s: np.isnan(f.columns["estimate"][rows, columns]).sum() for s, f in named
+    }
     constant = {s: f.n_constant for s, f in named}
     if any(missing.values()):
         text = f"Some of the {len(rows)} pairs have no distance: {_counted(missing)}."

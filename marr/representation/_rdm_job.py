@@ -125,8 +125,13 @@ def plan_rdm(
     groups = system.groups()
     most = fewest if groups is None else min(fewest, int(groups.max()) + 1)
     return make_plan(
-        system, target, n_folds=n_folds or max(2, min(10, most)), null=null,
-        n_permutations=n_permutations, controlled=False, seed=seed,
+        system,
+        target,
+        n_folds=n_folds or max(2, min(10, most)),
+        null=null,
+        n_permutations=n_permutations,
+        controlled=False,
+        seed=seed,
     )
 
 
@@ -158,7 +163,11 @@ def site_rdm(
     pair = [geometry.distances(np.where(half == h, codes, -1)) for h in (0, 1)]
     split = _split_half(geometry, codes, plan, rows, seed=seed)
     return SiteRdm(
-        columns, np.stack(pair), float(spearman_brown(split)), split, rows.n_constant,
+        columns,
+        np.stack(pair),
+        float(spearman_brown(split)),
+        split,
+        rows.n_constant,
         n_units,
     )
 

@@ -170,9 +170,7 @@ class Shrinkage(NamedTuple):
     dof: int
 
 
-def shrinkage(
-    residuals: Float[ndarray, "rows units"], dof: int
-) -> Shrinkage:
+def shrinkage(residuals: Float[ndarray, "rows units"], dof: int) -> Shrinkage:
     """Shrink the noise correlation towards none (Schaefer and Strimmer 2005).
 
     The sums over pairs of units come from the rows-by-rows Gram matrix where units
@@ -210,7 +208,9 @@ def precision(noise: Shrinkage) -> Float[ndarray, "units units"]:
 
 
 def whitened_products(
-    a: Float[ndarray, "rows_a units"], b: Float[ndarray, "rows_b units"], noise: Shrinkage
+    a: Float[ndarray, "rows_a units"],
+    b: Float[ndarray, "rows_b units"],
+    noise: Shrinkage,
 ) -> Float[ndarray, "rows_a rows_b"]:
     """Return a W b', W the inverse of the shrunk noise covariance.
 

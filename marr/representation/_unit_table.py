@@ -58,7 +58,9 @@ def unit_table(
     y = settings.tensor(arrange(target.values[None], layout))
     nuisances = None
     if design is not None:
-        rows = design[None] if design.ndim == 2 else arrange(design[None], layout)[:, :, 0]
+        rows = (
+            design[None] if design.ndim == 2 else arrange(design[None], layout)[:, :, 0]
+        )
         nuisances = settings.tensor(rows)
     parts = []
     for cell, result in zip(layout.cells, results, strict=True):
@@ -79,7 +81,8 @@ def unit_table(
     table["weight"].attrs.update(long_name="weight", units="per standard deviation")
     table["spread"].attrs.update(long_name="standard deviation of the unit")
     table.attrs["reduction"] = (
-        "probe on time bins pooled within trials" if target.timed
+        "probe on time bins pooled within trials"
+        if target.timed
         else "probe on the time mean of each trial"
     )
     return table, _notes(table)
@@ -103,7 +106,9 @@ def _cell_table(
     left_out = np.abs([fit(fold != k)[1] for k in range(int(fold.max()) + 1)])
     constant = cell.spread == 0
     both = [
-        fit(halves == h) if _varies(problem, halves == h) else (np.full_like(weight, np.nan),) * 2
+        fit(halves == h)
+        if _varies(problem, halves == h)
+        else (np.full_like(weight, np.nan),) * 2
         for h in (0, 1)
     ]
     estimate = np.abs(pattern)
@@ -144,18 +149,29 @@ def _join(parts: list[xr.Dataset]) -> xr.Dataset:
         return parts[0]
     shared = set.intersection(*({str(c) for c in p.coords} for p in parts))
     cut = [p.drop_vars([c for c in p.coords if str(c) not in shared]) for p in parts]
-    return xr.concat(cut, dim="unit", join="exact", data_vars="all", coords="minimal", compat="override")
+    return xr.concat(
+        cut,
+        dim="unit",
+        join="exact",
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+    )
 
 
 def _notes(table: xr.Dataset) -> list[Note]:
     notes = []
     constant = table["unit"].values[table["constant"].values]
     if len(constant):
-        shown = ", ".join(map(str, constant[:5])) + (" ..." if len(constant) > 5 else "")
+        shown = ", ".join(map(str, constant[:5])) + (
+            " ..." if len(constant) > 5 else ""
+        )
         text = f"{len(constant)} of {table.sizes['unit']} units are constant and carry nothing: {shown}."
         notes.append(Note("constant_units", text, "They get pattern and weight 0."))
     halves = table["half_estimate"].values
     if np.isnan(halves).any():
         text = "The target does not vary within one half of the trials: half estimates are missing."
-        notes.append(Note("no_halves", text, "Links cannot be cross-fit with this table."))
+        notes.append(
+            Note("no_halves", text, "Links cannot be cross-fit with this table.")
+        )
     return notes

@@ -60,7 +60,9 @@ def test_the_block_is_the_probability_of_left(mouse):
 
 def test_the_mouse_uses_the_prior_at_zero_contrast(mouse):
     zero = mouse.trials.query("contrast == 0")
-    right = (zero["choice"] == 1).groupby(zero["probability_left"]).agg(["mean", "size"])
+    right = (
+        (zero["choice"] == 1).groupby(zero["probability_left"]).agg(["mean", "size"])
+    )
     assert right.loc[0.2, "mean"] == pytest.approx(0.733, abs=0.001)
     assert right.loc[0.8, "mean"] == pytest.approx(0.432, abs=0.001)
     assert right["size"].tolist() == [419, 108, 417]

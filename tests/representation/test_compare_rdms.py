@@ -32,7 +32,8 @@ def finding(rng, place, *, noise=1.0, n_repeats=12, name="demo", sites=("V1",)):
     codes = np.tile(np.arange(len(place)), n_repeats)
     mixing = rng.normal(size=(place.shape[1], 10))
     activity = {
-        s: (place @ mixing)[codes] + noise * rng.normal(size=(len(codes), 10)) for s in sites
+        s: (place @ mixing)[codes] + noise * rng.normal(size=(len(codes), 10))
+        for s in sites
     }
     table = pd.DataFrame({"condition": [f"c{c:02d}" for c in codes]})
     return rdm(marr.from_arrays(activity, trials=table, name=name), n_permutations=0)
@@ -63,7 +64,8 @@ def test_permuting_conditions_moves_rows_and_columns_together(rng):
     for comparator in ("spearman", "pearson", "cosine", "kendall"):
         null = permuted_comparison(a, b, None, comparator, moves)
         expected = [
-            compare_pairs(upper(a[np.ix_(m, m)]), upper(b), None, comparator) for m in moves
+            compare_pairs(upper(a[np.ix_(m, m)]), upper(b), None, comparator)
+            for m in moves
         ]
         np.testing.assert_allclose(null, expected, atol=1e-12)
 
@@ -93,9 +95,9 @@ def test_bootstrap_weights_are_repeated_pairs(rng):
     rows, columns = np.triu_indices(8, k=1)
     repeat = np.repeat(np.arange(28), (count[rows] * count[columns]).astype(int))
     expected = spearmanr(upper(a)[repeat], upper(b)[repeat]).statistic
-    assert bootstrap_comparison(a, b, None, "spearman", count[None])[0] == pytest.approx(
-        expected
-    )
+    assert bootstrap_comparison(a, b, None, "spearman", count[None])[
+        0
+    ] == pytest.approx(expected)
 
 
 def test_any_function_of_the_angle_is_partialed_out(rng):
@@ -111,12 +113,18 @@ def test_any_function_of_the_angle_is_partialed_out(rng):
 def test_same_geometry_is_found_below_its_ceiling(rng):
     place = rng.normal(size=(12, 3))
     found = compare_rdms(
-        finding(rng, place, noise=2.0, name="a"), finding(rng, place, noise=2.0, name="b"),
-        n_permutations=500, n_resamples=200,
+        finding(rng, place, noise=2.0, name="a"),
+        finding(rng, place, noise=2.0, name="b"),
+        n_permutations=500,
+        n_resamples=200,
     )
     assert found.dims == ()
     assert float(found.estimate["p_value"]) < 0.01
-    assert 0.3 < float(found.estimate["estimate"]) <= float(found.estimate["ceiling"]) + 0.1
+    assert (
+        0.3
+        < float(found.estimate["estimate"])
+        <= float(found.estimate["ceiling"]) + 0.1
+    )
     assert 0.5 < float(found.estimate["ceiling"]) <= 1.0
     assert "Geometries agree" in found.summary
     assert found.system == "a and b"
@@ -136,13 +144,19 @@ def test_pairs_of_sites_are_a_table(rng):
 def test_conditions_are_matched_by_label(rng):
     place = rng.normal(size=(8, 3))
     a, b = finding(rng, place, noise=0.1), finding(rng, place, noise=0.1)
-    turned = b.estimate.isel(condition_a=slice(None, None, -1), condition_b=[3, 1, 0, 2, 7, 6, 5, 4])
+    turned = b.estimate.isel(
+        condition_a=slice(None, None, -1), condition_b=[3, 1, 0, 2, 7, 6, 5, 4]
+    )
     turned = turned.sel(condition_b=turned["condition_a"].values)
     from dataclasses import replace
 
-    again = compare_rdms(a, replace(b, estimate=turned), n_permutations=50, n_resamples=20)
+    again = compare_rdms(
+        a, replace(b, estimate=turned), n_permutations=50, n_resamples=20
+    )
     plain = compare_rdms(a, b, n_permutations=50, n_resamples=20)
-    assert float(again.estimate["estimate"]) == pytest.approx(float(plain.estimate["estimate"]))
+    assert float(again.estimate["estimate"]) == pytest.approx(
+        float(plain.estimate["estimate"])
+    )
 
 
 def free_partial_p(rng, n_sets, n):
@@ -169,7 +183,9 @@ def ring_distances(rng, n, n_units):
     """Distances of a ring code with few, uneven cells."""
     angle = (np.arange(n) + 0.5) * 2 * np.pi / n
     centers, width = rng.uniform(0, 2 * np.pi, n_units), rng.uniform(0.5, 4, n_units)
-    x = rng.lognormal(0, 0.7, n_units) * np.exp(width * (np.cos(angle[:, None] - centers) - 1))
+    x = rng.lognormal(0, 0.7, n_units) * np.exp(
+        width * (np.cos(angle[:, None] - centers) - 1)
+    )
     return ((x[:, None] - x) ** 2).sum(-1)
 
 
@@ -184,7 +200,8 @@ def test_rotations_keep_the_level_on_a_circle_where_free_permutation_does_not(rn
         a, b = ring_distances(rng, n, 7), ring_distances(rng, n, 30)
         observed = compare_pairs(upper(a), upper(b), controls, "spearman")
         for name, moves in (
-            ("free", np.stack([rng.permutation(n) for _ in range(39)])), ("rotation", turns),
+            ("free", np.stack([rng.permutation(n) for _ in range(39)])),
+            ("rotation", turns),
         ):
             null = permuted_comparison(a, b, controls, "spearman", moves)
             rate[name] += float(permutation_p(observed, null, tail="greater") <= 0.05)
@@ -246,7 +263,10 @@ def test_bad_input_is_named(rng):
         (lambda: compare_rdms(a, a, control="angular"), "circle"),
         (lambda: compare_rdms(a, a, control=np.eye(3)), "square"),
         (lambda: compare_rdms(a, a, control=np.ones((8, 8))), "not all equal"),
-        (lambda: compare_rdms(a, a, control=np.eye(8), comparator="cosine"), "spearman"),
+        (
+            lambda: compare_rdms(a, a, control=np.eye(8), comparator="cosine"),
+            "spearman",
+        ),
         (lambda: compare_rdms(a, a, comparator="spaerman"), "spearman"),
         (lambda: compare_rdms(a, a, null="rotation"), "circle"),
         (lambda: compare_rdms(a, a, n_permutations=0), "n_permutations"),

@@ -88,7 +88,9 @@ def heading_system(rng, n=40, n_times=20, noise=0.3):
     steps = rng.normal(0, 0.4, size=n * n_times).cumsum()
     heading = np.mod(steps, 2 * np.pi).reshape(n, n_times)
     preferred = np.linspace(0, 2 * np.pi, 9)[:-1]
-    x = np.cos(heading[..., None] - preferred) + noise * rng.normal(size=(n, n_times, 8))
+    x = np.cos(heading[..., None] - preferred) + noise * rng.normal(
+        size=(n, n_times, 8)
+    )
     import xarray as xr
 
     variable = xr.DataArray(heading, dims=("trial", "time"), attrs={"circular": True})
@@ -121,7 +123,8 @@ def test_chance_of_angles_that_are_not_spread_evenly(rng):
     import xarray as xr
 
     variable = xr.DataArray(
-        np.repeat(angle[:, None], 2, axis=1), dims=("trial", "time"),
+        np.repeat(angle[:, None], 2, axis=1),
+        dims=("trial", "time"),
         attrs={"circular": True},
     )
     system = marr.from_arrays(
@@ -216,16 +219,15 @@ def test_labels_constant_within_drifting_blocks_are_not_decodable(rng):
     label = np.array(["a", "b"])[block % 2]
     x = 3 * rng.normal(size=(12, 30))[block] + rng.normal(size=(144, 30))
     trials = pd.DataFrame({"rule": label, "block": block})
-    found = decode(
-        marr.from_arrays({"A": x}, trials=trials), "rule", n_permutations=99
-    )
+    found = decode(marr.from_arrays({"A": x}, trials=trials), "rule", n_permutations=99)
     assert found.parameters["null"] == "block"
     assert number(found, "p_value") > 0.05
     leaky = decode(
         marr.from_arrays({"A": x}, trials=trials.drop(columns="block")).select(
             rng.permutation(144)
         ),
-        "rule", n_permutations=0,
+        "rule",
+        n_permutations=0,
     )
     assert number(leaky) > 0.9  # what ignoring blocks would claim
 
@@ -435,7 +437,8 @@ def test_sites_of_other_dimensionality_or_times_are_refused(rng):
     with pytest.raises(marr.MarrError, match="one dimensionality"):
         decode(mixed, "choice")
     other = marr.from_arrays(
-        {"A": rng.normal(size=(20, 4, 3)), "B": rng.normal(size=(20, 5, 3))}, trials=trials
+        {"A": rng.normal(size=(20, 4, 3)), "B": rng.normal(size=(20, 5, 3))},
+        trials=trials,
     )
     with pytest.raises(marr.MarrError, match="time axes"):
         decode(other, "choice")

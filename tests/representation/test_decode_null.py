@@ -30,14 +30,20 @@ def p_values(x, trials, target, *, control=(), kind=None, null="auto", penalty=N
     what = resolve_target(system, target, kind=kind)
     design = design_matrix(system, control, times=None)
     plan = make_plan(
-        system, what, n_folds=5, null=null, n_permutations=39,
-        controlled=design is not None, seed=0,
+        system,
+        what,
+        n_folds=5,
+        null=null,
+        n_permutations=39,
+        controlled=design is not None,
+        seed=0,
     )
     draws = make_draws(
         what, plan, design, n_permutations=39, groups=system.groups(), seed=0
     )
     settings = Settings(
-        what.kind, PENALTIES if penalty is None else (penalty,),
+        what.kind,
+        PENALTIES if penalty is None else (penalty,),
         targets_too=design is not None and what.kind != "categorical",
     )
     layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
@@ -81,7 +87,9 @@ def test_labels_drawn_from_a_nuisance_that_activity_follows(rng):
     n = 60
     choice = rng.integers(0, 2, n)
     movement = choice + 0.5 * rng.normal(size=n)
-    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 5)) + rng.normal(size=(N_SETS, n, 5))
+    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 5)) + rng.normal(
+        size=(N_SETS, n, 5)
+    )
     trials = pd.DataFrame({"choice": choice, "movement": movement})
     given = {"penalty": 0.1, "null": "conditional"}
     p, _, _ = p_values(x, trials, "choice", control=["movement"], **given)
@@ -129,7 +137,9 @@ def test_numbers_with_a_nuisance(rng, kind):
     n = 60
     movement = rng.normal(size=n)
     target = movement + 0.3 * rng.normal(size=n)
-    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 6)) + rng.normal(size=(N_SETS, n, 6))
+    x = movement[:, None] * rng.normal(size=(N_SETS, 1, 6)) + rng.normal(
+        size=(N_SETS, n, 6)
+    )
     trials = pd.DataFrame({"effort": target, "movement": movement})
     p, _, _ = p_values(x, trials, "effort", control=["movement"], kind=kind)
     assert 0.02 < (p <= 0.05).mean() < LIMIT

@@ -59,7 +59,12 @@ def test_resampling_trials_equals_repeating_them(rng):
     counts = rng.multinomial(12, np.full(12, 1 / 12), size=3).astype(float)
     found = resampled_correlations(x, trial, counts)
     for row, count in zip(found, counts, strict=True):
-        rows = np.concatenate([np.flatnonzero(trial == t) for t in np.repeat(np.arange(12), count.astype(int))])
+        rows = np.concatenate(
+            [
+                np.flatnonzero(trial == t)
+                for t in np.repeat(np.arange(12), count.astype(int))
+            ]
+        )
         np.testing.assert_allclose(row, np.corrcoef(x[rows].T)[np.triu_indices(3, k=1)])
 
 
@@ -93,7 +98,9 @@ def test_invalid_bins_and_constant_units_are_left_out(rng):
     system = marr.from_arrays({"V1": x}, valid=valid)
     found = pairwise_correlations(system, site="V1", n_null=20)
     assert found.estimate.sizes["pair"] == 3
-    np.testing.assert_allclose(found.estimate["estimate"], pair_correlations(x[valid][:, :3]))
+    np.testing.assert_allclose(
+        found.estimate["estimate"], pair_correlations(x[valid][:, :3])
+    )
     assert any(n.code == "constant_units" for n in found.notes)
 
 
@@ -119,4 +126,6 @@ def test_bad_input_is_named(rng, given, words):
 
 def test_too_few_rows_are_refused(rng):
     with pytest.raises(marr.MarrError, match="too few"):
-        pairwise_correlations(marr.from_arrays({"V1": rng.normal(size=(8, 3))}), site="V1")
+        pairwise_correlations(
+            marr.from_arrays({"V1": rng.normal(size=(8, 3))}), site="V1"
+        )

@@ -58,7 +58,9 @@ def test_discriminant_is_scikit_learns(rng, fold, n_units, n_classes):
     labels = rng.integers(0, n_classes, 60)
     x = rng.normal(size=(60, n_units)) + rng.normal(size=(n_classes, n_units))[labels]
     found = probe(
-        problem(x[None], one_hot(labels[None]), fold), KINDS["categorical"], tensor([0.5])
+        problem(x[None], one_hot(labels[None]), fold),
+        KINDS["categorical"],
+        tensor([0.5]),
     )
     predicted = found.kept.predicted[0].argmax(-1).numpy()
     for k in range(4):
@@ -74,7 +76,9 @@ def test_discriminant_is_scikit_learns(rng, fold, n_units, n_classes):
         w = np.linalg.solve(within, means.T)
         scores = outside @ w - 0.5 * np.einsum("ci,ic->c", means, w)
         np.testing.assert_array_equal(predicted[~train], scores.argmax(1))
-    assert found.score[0, 0] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert found.score[0, 0] == pytest.approx(
+        balanced_accuracy_score(labels, predicted)
+    )
 
 
 def test_discriminant_agrees_with_the_library_class(rng):
@@ -85,7 +89,8 @@ def test_discriminant_agrees_with_the_library_class(rng):
     train = fold != 0
     z = StandardScaler().fit(x[train]).transform(x)
     within = sum(
-        (train & (labels == c)).sum() / train.sum()
+        (train & (labels == c)).sum()
+        / train.sum()
         * np.cov(z[train & (labels == c)].T, bias=True)
         for c in range(3)
     )
@@ -95,7 +100,8 @@ def test_discriminant_agrees_with_the_library_class(rng):
     ).fit(z[train], labels[train])
     penalty = shrink / (1 - shrink) * np.trace(within) / 5
     found = probe(
-        problem(x[None], one_hot(labels[None]), fold), KINDS["categorical"],
+        problem(x[None], one_hot(labels[None]), fold),
+        KINDS["categorical"],
         tensor([penalty]),
     )
     mine = found.kept.predicted[0, ~train].argmax(-1).numpy()
@@ -135,7 +141,8 @@ def test_nuisances_are_regressed_out_in_the_fold(rng, fold):
     y = x[:, 0] + 5 * design[:, 1]
     found = probe(
         problem(x[None], y[None, :, None, None], fold, design[None], targets_too=True),
-        KINDS["continuous"], tensor([0.1]),
+        KINDS["continuous"],
+        tensor([0.1]),
     )
     truth, expected = np.zeros(60), np.zeros(60)
     for k in range(4):
@@ -155,7 +162,9 @@ def test_r2_is_around_the_training_mean(rng, fold):
     x, y = rng.normal(size=(60, 3)), rng.normal(size=60)
     y += x[:, 0]
     found = probe(
-        problem(x[None], y[None, :, None, None], fold), KINDS["continuous"], tensor([0.1])
+        problem(x[None], y[None, :, None, None], fold),
+        KINDS["continuous"],
+        tensor([0.1]),
     )
     base = np.array([y[fold != k].mean() for k in fold])
     predicted = found.kept.predicted[0, :, 0].numpy() + base
@@ -226,5 +235,7 @@ def test_angles_are_predicted_and_scored_as_vectors(rng, fold):
     y = np.stack([np.cos(angle), np.sin(angle)], 1)[None, :, None]
     found = probe(problem(x[None], y, fold), KINDS["circular"], tensor([1e-6]))
     assert found.score[0, 0] == pytest.approx(1.0, abs=1e-6)
-    turned = probe(problem(x[None], y[..., ::-1], fold), KINDS["circular"], tensor([1e-6]))
+    turned = probe(
+        problem(x[None], y[..., ::-1], fold), KINDS["circular"], tensor([1e-6])
+    )
     assert turned.score[0, 0] == pytest.approx(1.0, abs=1e-6)

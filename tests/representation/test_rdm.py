@@ -60,7 +60,12 @@ def test_matrix_is_symmetric_labelled_and_zero_on_its_diagonal(rng):
     codes = np.array(["tool", "face", "house", "body"])[design(8, 4)]
     x = rng.normal(size=(32, 6)) + (codes == "face")[:, None]
     found = rdm(system_of(x, codes), n_permutations=19)
-    assert found.estimate["condition_a"].values.tolist() == ["body", "face", "house", "tool"]
+    assert found.estimate["condition_a"].values.tolist() == [
+        "body",
+        "face",
+        "house",
+        "tool",
+    ]
     for name in ("estimate", "ci_low", "ci_high", "p_value", "p_corrected", "excess"):
         matrix = found.estimate[name].values[0]
         np.testing.assert_allclose(matrix, matrix.T)
@@ -82,7 +87,8 @@ def test_crossnobis_by_hand(rng):
             )
             w = precision(shrinkage(residuals, dof))
             first, second = (
-                x[(fold == f) & (codes == 0)].mean(0) - x[(fold == f) & (codes == 2)].mean(0)
+                x[(fold == f) & (codes == 0)].mean(0)
+                - x[(fold == f) & (codes == 2)].mean(0)
                 for f in (a, b)
             )
             total += first @ w @ second / 4
@@ -104,7 +110,9 @@ def test_both_forms_give_the_same_distances(rng):
     wide = make_geometry(x, codes, fold, 3, "crossnobis")  # 12 rows of noise
     assert wide.white.precisions is not None
     forced = CrossGeometry(wide.x, fold, 3, _as_products(wide, fold, codes))
-    np.testing.assert_allclose(forced.distances(codes), wide.distances(codes), atol=1e-9)
+    np.testing.assert_allclose(
+        forced.distances(codes), wide.distances(codes), atol=1e-9
+    )
     part = np.where((fold == 1) & (codes == 2), -1, codes)
     np.testing.assert_allclose(forced.distances(part), wide.distances(part), atol=1e-9)
     np.testing.assert_allclose(forced.left_out(codes), wide.left_out(codes), atol=1e-9)
@@ -250,9 +258,7 @@ def ring(rng, n=40, n_times=25):
     preferred = np.linspace(0, 2 * np.pi, 9)[:-1]
     x = np.cos(heading[..., None] - preferred) + 0.5 * rng.normal(size=(n, n_times, 8))
     angle = xr.DataArray(heading, dims=("trial", "time"), attrs={"circular": True})
-    return marr.from_arrays(
-        {"ring": x}, variables={"heading": angle}, name="ring"
-    )
+    return marr.from_arrays({"ring": x}, variables={"heading": angle}, name="ring")
 
 
 def test_bins_of_an_angle_go_around_the_circle(rng):
@@ -273,11 +279,18 @@ def test_bins_of_a_number_and_edges(rng):
     system = system_of(x, np.zeros(90), contrast=contrast)
     found = rdm(system, on="contrast", bins=[0, 0.25, 0.5, 1.0], n_permutations=0)
     assert found.estimate["condition_a"].values.tolist() == [0.125, 0.375, 0.75]
-    assert rdm(system, on="contrast", bins=4, n_permutations=0).estimate.sizes["condition_a"] == 4
+    assert (
+        rdm(system, on="contrast", bins=4, n_permutations=0).estimate.sizes[
+            "condition_a"
+        ]
+        == 4
+    )
 
 
 def test_conditions_seen_once_have_distances_but_no_interval(rng):
-    found = rdm(system_of(rng.normal(size=(6, 5)), np.arange(6)), distance="correlation")
+    found = rdm(
+        system_of(rng.normal(size=(6, 5)), np.arange(6)), distance="correlation"
+    )
     assert "ci_low" not in found.estimate
     assert any(n.code == "unrepeated" for n in found.notes)
     with pytest.raises(marr.MarrError, match="two trials of each condition"):
@@ -324,7 +337,9 @@ def test_constant_units_are_left_out_and_said(rng):
     x[:, 2] = 1.0
     with_constant = rdm(system_of(x, design()), n_permutations=0)
     without = rdm(system_of(np.delete(x, 2, axis=1), design()), n_permutations=0)
-    np.testing.assert_allclose(with_constant.estimate["estimate"], without.estimate["estimate"])
+    np.testing.assert_allclose(
+        with_constant.estimate["estimate"], without.estimate["estimate"]
+    )
     assert any(n.code == "constant_units" for n in with_constant.notes)
 
 
