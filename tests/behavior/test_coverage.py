@@ -40,18 +40,17 @@ def planted_values(theta, link):
     return dict(zip(NAMES, (*theta[:2], slope, bias, *theta[2:]), strict=True))
 
 
-def simulate(theta, link, n, rng, n_sessions=5):
+def simulate(theta, link, n, rng):
+    """Answers at equally frequent stimuli; each level its own beta draw if asked."""
     x = np.repeat(CONTRASTS, n // len(CONTRASTS)).astype(float)
-    session = np.arange(len(x)) % n_sessions
     p = psi(x, theta[None], link)[0][0]
     if theta[4] > 0:
-        _, cell = np.unique(np.stack([x, session]), axis=1, return_inverse=True)
-        cell = cell.reshape(-1)
-        rate = np.zeros(cell.max() + 1)
-        rate[cell] = np.clip(p, 1e-9, 1 - 1e-9)
         nu = 1 / theta[4] ** 2 - 1
-        p = rng.beta(rate * nu, (1 - rate) * nu)[cell]
-    return x, (rng.random(len(x)) < p).astype(float), session
+        rate = np.clip(
+            psi(CONTRASTS.astype(float), theta[None], link)[0][0], 1e-9, 1 - 1e-9
+        )
+        p = np.repeat(rng.beta(rate * nu, (1 - rate) * nu), n // len(CONTRASTS))
+    return x, (rng.random(len(x)) < p).astype(float)
 
 
 def coverage(thetas, *, link="logistic", n=550, overdispersed=False, seed=0):
@@ -60,11 +59,11 @@ def coverage(thetas, *, link="logistic", n=550, overdispersed=False, seed=0):
     chosen = options(link, overdispersed=overdispersed)
     held = {name: [] for name in chosen.names}
     for i, theta in enumerate(thetas):
-        x, y, session = simulate(theta, link, n, rng)
+        x, y = simulate(theta, link, n, rng)
         if y.min() == y.max():
             continue
         bins = np.unique(x, return_inverse=True)[1]
-        fit = fit_condition(x, y, bins, session if overdispersed else None, chosen, i)
+        fit = fit_condition(x, y, bins, None, chosen, i)
         truth = planted_values(theta, link)
         for name, row in fit.rows.items():
             held[name].append(row["ci_low"] <= truth[name] <= row["ci_high"])
