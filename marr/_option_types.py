@@ -1,18 +1,21 @@
-"""Types of an analysis's options, checked by their annotations before anything runs."""
+"""Types of options, checked by their annotations before anything runs."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from marr.errors import OptionError
 
-if TYPE_CHECKING:
-    import inspect
+__all__ = ["check_types", "checked"]
 
-__all__ = ["check_types"]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _is_bool(value: Any) -> bool:
@@ -55,9 +58,12 @@ KNOWN: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "float": ("a number", _is_number),
     "int": ("a whole number", _is_int),
     "str": ("a string", lambda value: isinstance(value, str)),
+    "os.PathLike[str]": ("a path", lambda value: isinstance(value, os.PathLike)),
+    "PathLike[str]": ("a path", lambda value: isinstance(value, os.PathLike)),
     "Sequence[str]": ("a list of strings", _are_strings),
     "Sequence[float]": ("a list of numbers", _are_numbers),
     "tuple[float, float]": ("two numbers", _is_pair),
+    "tuple[str, str]": ("two strings", lambda v: _are_strings(v) and len(v) == 2),
     "Mapping[str, Any]": ("a mapping", lambda value: isinstance(value, Mapping)),
 }
 """Annotations that are checked: in words, and as a test of a value."""
@@ -90,3 +96,16 @@ def check_types(
     if _is_int(parameters.get("seed")) and parameters["seed"] < 0:
         msg = f"{name}: seed must be 0 or more; got {parameters['seed']}."
         raise OptionError(msg)
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Check the types of a function's arguments when it is called; see `check_types`."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = signature.bind(*args, **kwargs)
+        check_types(function.__name__, signature, bound.arguments)
+        return function(*args, **kwargs)
+
+    return run

@@ -621,6 +621,22 @@ TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda s: decode(s, "side", control={"stimulus"}, **FEW),
         "control must be a string or a list of strings",
     ),
+    "a list for an axis": (
+        lambda s: behavior.accuracy(s).per(["unit"]),
+        "axis must be a string",
+    ),
+    "nothing for a path": (
+        lambda s: marr.open(None),
+        "path must be a string or a path",
+    ),
+    "one name for two": (
+        lambda s: marr.link(behavior.accuracy(s), 3, variables=("estimate",)),
+        "variables must be two strings",
+    ),
+    "a share for a number of folds": (
+        lambda s: decoded("side", n_folds=0.5),
+        "n_folds must be a whole number",
+    ),
     "a number for a mask": (lambda s: s.select(3), "select takes a mask"),
     "a word for a time": (
         lambda s: s.perturb(marr.Ablate("early", time="late")),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from marr._option_types import checked
 from marr.errors import ContractError, OptionError, check_known, check_option
 from marr.findings._citations import CITATIONS
 from marr.findings._evidence import EVIDENCE_GRADES
@@ -136,6 +137,7 @@ class Finding:
         own = self.dims if len(self.dims) == 1 else ()
         return tuple(dict.fromkeys([*own, *self.tables]))
 
+    @checked
     def per(self, axis: str) -> Finding:
         """Return the finding over one axis ("unit", "time", ...).
 
@@ -251,6 +253,7 @@ class Finding:
             trial_hashes=array_from_json(record["trial_hashes"]),
         )
 
+    @checked
     def figure(self, which: int = 0) -> Figure:
         """Draw one of the finding's figures with plotly."""
         from marr.findings._figures import draw

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from marr._option_types import checked
 from marr.errors import ContractError
 from marr.findings import Finding, Note, provenance, weaker_grade
 from marr.links._circular import effect_end, refuse_circular
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["link"]
 
 
+@checked
 def link(
     a: Finding,
     b: Finding,

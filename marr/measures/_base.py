@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marr._option_types import checked
 from marr.errors import ContractError, check_option
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class _Wrapped(Measure):
             raise
 
 
+@checked
 def wrap(
     function: Callable[[System], Any] | Any,
     *,

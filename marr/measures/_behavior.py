@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from marr._option_types import checked
 from marr.errors import ContractError, EvidenceError
 from marr.measures._base import (
     FittedMeasure,
@@ -74,6 +75,7 @@ class _Follows(Measure):
         return FittedValues(self, intact.trial_index, defined, follows)
 
 
+@checked
 def accuracy(column: str = "correct", *, where: str | None = None) -> Measure:
     """Share of correct trials.
 
@@ -109,6 +111,7 @@ def accuracy(column: str = "correct", *, where: str | None = None) -> Measure:
     )
 
 
+@checked
 def choice_follows(
     column: str, *, choice: str = "choice", where: str | None = None
 ) -> Measure:
@@ -143,6 +146,7 @@ def choice_follows(
     )
 
 
+@checked
 def column(
     name: str, *, better: str, where: str | None = None, units: str = ""
 ) -> Measure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from marr._option_types import checked
 from marr.errors import ContractError, OptionError, check_option
 from marr.measures._base import (
     FittedMeasure,
@@ -216,6 +217,7 @@ class FittedDecoded(FittedMeasure):
         return out
 
 
+@checked
 def decoded(
     target: str,
     sites: str | Sequence[str] | None = None,
@@ -293,6 +295,9 @@ def decoded(
     penalties = PENALTIES if penalty is None else tuple(np.atleast_1d(penalty).tolist())
     if not penalties or not all(np.isfinite(p) and p > 0 for p in penalties):
         msg = f"penalty must be positive numbers; got {penalty!r}."
+        raise OptionError(msg)
+    if n_folds < 2:
+        msg = f"n_folds must be a whole number of at least 2; got {n_folds!r}."
         raise OptionError(msg)
     better = SCORES[score].better if score else "higher"
     how = f" ({score})" if score else ""

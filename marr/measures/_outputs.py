@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marr._option_types import checked
 from marr.errors import ContractError, EvidenceError
 from marr.measures._base import (
     FittedMeasure,
@@ -51,6 +52,7 @@ class _LogitDifference(Measure):
         return FittedValues(self, index, defined, difference)
 
 
+@checked
 def logit_difference(
     correct: str | int,
     incorrect: str | int,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from marr._option_types import checked
 from marr.errors import ContractError, check_option
 from marr.findings import LEVELS, Finding
 from marr.report._files import read_report_text, write_text
@@ -90,6 +91,7 @@ class Report:
         self._study = name
         return self
 
+    @checked
     def add(
         self, *findings: Finding, question: str | None = None, study: str | None = None
     ) -> Self:
@@ -289,6 +291,7 @@ class Report:
         ]
         return report
 
+    @checked
     def save(self, path: str | PathLike[str], *, allow_large: bool = False) -> Path:
         """Write the report: `.json` as data, anything else as one HTML page.
 
@@ -317,6 +320,7 @@ class Report:
         return write_text(path, text)
 
     @classmethod
+    @checked
     def open(cls, path: str | PathLike[str]) -> Report:
         """Read a report back from its page or its JSON.
 

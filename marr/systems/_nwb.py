@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marr._option_types import checked
 from marr.errors import ContractError, FileError, OptionError, check_known
 from marr.systems._arrays import labelled_activity
 from marr.systems._bins import count_dtype
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["BinnedSpikes", "read_nwb"]
 
 
+@checked
 def read_nwb(
     path: str | os.PathLike[str],
     *,

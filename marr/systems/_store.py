@@ -10,6 +10,7 @@ from typing import Any
 
 from zarr.errors import BaseZarrError
 
+from marr._option_types import checked
 from marr.errors import ContractError, FileError
 from marr.systems._recording import Recording
 from marr.systems._store_files import (
@@ -24,6 +25,7 @@ from marr.systems._store_layout import read_recording, write_recording
 __all__ = ["open_system", "save_system"]
 
 
+@checked
 def save_system(system: Any, path: str | os.PathLike[str]) -> Path:
     """Write a recording to a zarr store (a folder); nothing half-written stays.
 
@@ -81,6 +83,7 @@ def save_system(system: Any, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+@checked
 def open_system(path: str | os.PathLike[str]) -> Recording:
     """Open a recording that was saved with ``system.save(path)``.
 

@@ -418,7 +418,7 @@ def test_degrees_of_a_compass_become_radians(tmp_path):
         ({"align": "stimulus_onn"}, OptionError, "Did you mean 'stimulus_on'"),
         ({"align": "side"}, OptionError, "holds no times in seconds"),
         ({"align": "trils.start_time"}, OptionError, "Did you mean 'trials'"),
-        ({"align": [[1.0]]}, OptionError, "one-dimensional"),
+        ({"align": [[1.0]]}, OptionError, "a list of numbers"),
         ({"align": [1.0, np.nan]}, OptionError, "finite times"),
         ({"window": (0.5, 0.5)}, OptionError, "stop after start"),
         ({"window": None}, OptionError, "window must be"),
