@@ -27,11 +27,13 @@ __all__ = [
     "Basis",
     "CenteredTargets",
     "Problem",
+    "Rotated",
     "center_targets",
     "choose_penalties",
     "fit_basis",
     "held_out_targets",
     "project",
+    "rotated",
 ]
 
 PENALTIES = tuple(float(10.0**k) for k in range(-4, 3))
@@ -94,12 +96,31 @@ def fit_basis(x: Activity, design: Tensor | None) -> Basis:
     return Basis(mean, scale, axes, values.clamp(min=0.0), nuisance, n)
 
 
-def project(basis: Basis, x: Activity, design: Tensor | None) -> Tensor:
-    """Return rows in the components of a basis, shape (times, rows, components)."""
+class Rotated(NamedTuple):
+    """Standardized rows and the axes they are to be turned to, as yet unmultiplied."""
+
+    z: Tensor  # (times, rows, units)
+    axes: Tensor  # (times, units, components)
+
+    def times(self, weights: Tensor) -> Tensor:
+        """Multiply by weights (times, components, outputs), in the cheaper order."""
+        if weights.shape[-1] < self.axes.shape[-1]:
+            return self.z @ (self.axes @ weights)
+        return (self.z @ self.axes) @ weights
+
+
+def rotated(basis: Basis, x: Activity, design: Tensor | None) -> Rotated:
+    """Standardize rows by a training set; see `project`."""
     z = x - basis.mean
     if design is not None and basis.nuisance is not None:
         z = z - (design - basis.nuisance.mean) @ basis.nuisance.coef
-    return (z / basis.scale) @ basis.axes
+    return Rotated(z / basis.scale, basis.axes)
+
+
+def project(basis: Basis, x: Activity, design: Tensor | None) -> Tensor:
+    """Return rows in the components of a basis, shape (times, rows, components)."""
+    turned = rotated(basis, x, design)
+    return turned.z @ turned.axes
 
 
 def _nuisance(design: Tensor, values: Tensor) -> Nuisance:

@@ -21,11 +21,13 @@ from marr.representation._probe_kernel import (
     Basis,
     CenteredTargets,
     Problem,
+    Rotated,
     center_targets,
     choose_penalties,
     fit_basis,
     held_out_targets,
     project,
+    rotated,
 )
 
 __all__ = [
@@ -62,9 +64,9 @@ def regression_weights(probe: Probe) -> Tensor:
     return gain[..., None] * probe.turned
 
 
-def regress(probe: Probe, s: Tensor) -> Tensor:
+def regress(probe: Probe, s: Rotated) -> Tensor:
     """Ridge regression around the training mean, shape (times, rows, draws, outputs)."""
-    return _split(s @ regression_weights(probe).flatten(2), probe.turned)
+    return _split(s.times(regression_weights(probe).flatten(2)), probe.turned)
 
 
 def discriminant_weights(probe: Probe) -> tuple[Tensor, Tensor]:
@@ -85,13 +87,13 @@ def discriminant_weights(probe: Probe) -> tuple[Tensor, Tensor]:
     return weights, 0.5 * (means * weights).sum(dim=2)
 
 
-def discriminate(probe: Probe, s: Tensor) -> Tensor:
+def discriminate(probe: Probe, s: Rotated) -> Tensor:
     """Linear discriminants with ridge-regularized within-class scatter, equal priors.
 
     A class without training rows is never predicted.
     """
     weights, offset = discriminant_weights(probe)
-    scores = _split(s @ weights.movedim(1, 2).flatten(2), probe.turned)
+    scores = _split(s.times(weights.movedim(1, 2).flatten(2)), probe.turned)
     return torch.where(probe.counts[:, None] > 0, scores - offset[:, None], -torch.inf)
 
 
@@ -137,7 +139,7 @@ class Kind(NamedTuple):
     `centered` kinds are predicted and scored as deviations from the training mean.
     """
 
-    predict: Callable[[Probe, Tensor], Tensor]
+    predict: Callable[[Probe, Rotated], Tensor]
     parts: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     combine: Callable[[Tensor, Tensor], Tensor]
     centered: bool
@@ -181,7 +183,7 @@ def probe(
     for fold in range(int(problem.folds.max()) + 1):
         rows = problem.folds == fold
         fitted = fit_probe(problem, ~rows, penalties[choice[fold]])
-        s = project(fitted.basis, problem.x[:, rows], _rows(problem.design, rows))
+        s = rotated(fitted.basis, problem.x[:, rows], _rows(problem.design, rows))
         predicted, truth = _predict(problem, kind, fitted, s, rows)
         part, whole = kind.parts(predicted, truth)
         total.append((part.sum(dim=1), whole.sum(dim=1)))
@@ -216,7 +218,8 @@ def across_times(
             if design is not None:
                 wide = design.expand(n_times, -1, -1)
                 design = wide.reshape(1, -1, wide.shape[-1])
-            s = project(fitted.basis, x, design).reshape(n_times, int(rows.sum()), -1)
+            flat = rotated(fitted.basis, x, design)
+            s = Rotated(flat.z.reshape(n_times, -1, n_units), flat.axes)
             predicted, truth = _predict(tested, kind, fitted, s, rows)
             new = kind.parts(predicted, truth)
             part, whole = part + new[0].sum(dim=1), whole + new[1].sum(dim=1)
@@ -246,7 +249,7 @@ def fit_probe(problem: Problem, rows: Tensor, penalty: Tensor) -> Probe:
 
 
 def _predict(
-    problem: Problem, kind: Kind, fitted: Probe, s: Tensor, rows: Tensor
+    problem: Problem, kind: Kind, fitted: Probe, s: Rotated, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Predictions and truth of held-out rows, (times, rows, draws, outputs)."""
     predicted = kind.predict(fitted, s)
