@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["combine_members"]
 
-PER_MEMBER_AXES = ("unit", "pair")
+PER_MEMBER_AXES = ("unit", "pair", "trial")
 """Axes that members do not share: their labels get the member's name in front."""
 
 
@@ -73,7 +73,7 @@ def combine_members(
         tables=tables,
         figures=tuple(_figure_for_cohort(s, per_member) for s in first.figures),
         methods=first.methods + _methods(len(names), cohort.member_kind, per_member),
-        notes=_combined_notes(findings, names),
+        notes=_combined_notes(findings, names, per_member=per_member),
         generalizes_over=(
             f"trials within each of {len(names)} {cohort.member_kind}"
             if per_member
@@ -277,17 +277,26 @@ def _methods(n: int, kind: str, per_member: bool) -> str:
 
 
 def _combined_notes(
-    findings: Sequence[Finding], names: Sequence[str]
+    findings: Sequence[Finding], names: Sequence[str], *, per_member: bool
 ) -> tuple[Note, ...]:
-    by_code: dict[str, tuple[Note, list[str]]] = {}
+    by_code: dict[str, list[tuple[str, Note]]] = {}
     for name, finding in zip(names, findings, strict=True):
         for note in finding.notes:
-            by_code.setdefault(note.code, (note, []))[1].append(name)
-    notes = [
-        Note(n.code, f"{n.text} ({len(who)} of {len(names)} members)", n.advice)
-        for n, who in by_code.values()
-    ]
+            by_code.setdefault(note.code, []).append((name, note))
+    notes = [_note_of_cohort(said, len(names), per_member) for said in by_code.values()]
     if len(names) < 5:
         text = f"Only {len(names)} members: the interval over members is wide and rests on normality."
         notes.append(Note("few_members", text, "Add members (seeds, animals)."))
     return tuple(notes)
+
+
+def _note_of_cohort(said: Sequence[tuple[str, Note]], n: int, per_member: bool) -> Note:
+    """Return one note for those of members; other numbers than the first's are told."""
+    name, first = said[0]
+    where = f"({len(said)} of {n} members)"
+    if len({note.text for _, note in said}) > 1:
+        where = f"(said of {name!r}; {len(said)} of {n} members, with other numbers)"
+    advice = first.advice
+    if first.code == "coarse_null" and not per_member:
+        advice = "So it is in each; p-values of the cohort are t tests over members."
+    return Note(first.code, f"{first.text} {where}", advice)

@@ -208,7 +208,7 @@ NO_FIGURE = {
     "estimation_error": "one report a trial: no course over time",
 }
 """Cases without a figure, and why."""
-PER_MEMBER = ("unit", "pair")
+PER_MEMBER = ("unit", "pair", "trial")
 """Axes that the members of a cohort do not share."""
 
 PAIRS = [(case, kind) for case in CASES for kind in KINDS]

@@ -159,6 +159,10 @@ def test_cohort_of_three(case, kind):
     per_member = bool(own)
     for axis in own:
         assert finding.estimate.sizes[axis] == 3 * single.estimate.sizes[axis]
+    for name, part in single.tables.items():
+        for axis in set(PER_MEMBER) & set(part.dims):
+            assert finding.tables[name].sizes[axis] == 3 * part.sizes[axis], name
+            assert len(np.unique(finding.tables[name]["member"].values)) == 3
     assert ("member" in finding.tables) != per_member
     if not per_member:
         assert finding.tables["member"].sizes["member"] == 3
@@ -269,6 +273,9 @@ def _check_words(finding: Finding) -> None:
     texts = [finding.question, finding.summary, finding.methods]
     texts += [f"{spec.caption} {spec.description}" for spec in finding.figures]
     texts += [note.text for note in finding.notes]
+    for table in finding.tables.values():
+        labels = [c.values for c in table.coords.values() if c.dtype.kind in "OU"]
+        texts += [str(v) for values in labels for v in np.unique(values.astype(str))]
     causal = {word for phrase in VERBS["causal"].values() for word in phrase.split()}
     causal |= {
         "need",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SETS", "Redundancy", "doses_up_to", "joint_lesions"]
 
-SETS = ("most needed", "random", "least needed")
+SETS = ("largest loss", "random", "smallest loss")
 """Which members are ablated together at a dose."""
 
 _N_RANDOM = 5

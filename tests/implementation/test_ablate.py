@@ -71,17 +71,17 @@ def test_single_lesions_miss_an_or_pair_and_the_flag_says_so(circuit):
     flag = note(finding, "redundancy")
     assert "together" in flag.text
     joint = finding.tables["joint"]
-    everything = joint["estimate"].sel(dose=8, set="least needed")
+    everything = joint["estimate"].sel(dose=8, set="smallest loss")
     assert float(everything) == pytest.approx(0.5, abs=0.06)
-    assert float(joint["sum_of_singles"].sel(dose=8, set="least needed")) == 0
+    assert float(joint["sum_of_singles"].sel(dose=8, set="smallest loss")) == 0
 
 
 def test_without_redundancy_there_is_no_flag(circuit):
     finding = ablate(circuit, measure=accuracy())
     assert "redundancy" not in codes(finding)
     joint = finding.tables["joint"]
-    assert (joint["estimate"].sel(set="most needed") > 0.4).all()
-    assert (joint["estimate"].sel(set="least needed", dose=[1, 2, 4]) == 0).all()
+    assert (joint["estimate"].sel(set="largest loss") > 0.4).all()
+    assert (joint["estimate"].sel(set="smallest loss", dose=[1, 2, 4]) == 0).all()
 
 
 def test_joint_lesions_are_ranked_and_judged_on_different_trials(circuit):
@@ -89,7 +89,7 @@ def test_joint_lesions_are_ranked_and_judged_on_different_trials(circuit):
     second = circuit.select(circuit.halves == 1)
     lesion = second.perturb(marr.Ablate("hidden", units=[0]))
     loss = second.trials["correct"].mean() - lesion.trials["correct"].mean()
-    assert float(joint["estimate"].sel(set="most needed", dose=1)) == pytest.approx(
+    assert float(joint["estimate"].sel(set="largest loss", dose=1)) == pytest.approx(
         loss
     )
 
