@@ -46,7 +46,9 @@ def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, result
 
 
-def show(job: str, ours: float, plain: float, difference: float, note: str = "") -> None:
+def show(
+    job: str, ours: float, plain: float, difference: float, note: str = ""
+) -> None:
     apart = "      -" if np.isnan(difference) else f"{difference:.0e}"
     print(f"{job:<52}{ours:>8.2f}{plain:>10.1f}{plain / ours:>8.0f}x  {apart}  {note}")
 
@@ -85,8 +87,11 @@ def fixed_penalty(n: int, n_times: int, n_units: int) -> None:
     x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
     fold = np.arange(n) % 5
     case = Problem(
-        torch.from_numpy(x), torch.from_numpy(y)[None, :, None, None],
-        torch.from_numpy(fold), None, targets_too=False,
+        torch.from_numpy(x),
+        torch.from_numpy(y)[None, :, None, None],
+        torch.from_numpy(fold),
+        None,
+        targets_too=False,
     )
     grid = torch.tensor([0.1], dtype=torch.float64)
     ours, found = timed(lambda: probe(case, KINDS["continuous"], grid))
@@ -111,8 +116,11 @@ def generalization(n: int, n_times: int, n_units: int) -> None:
     x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
     fold = np.arange(n) % 5
     case = Problem(
-        torch.from_numpy(x), torch.from_numpy(y)[None, :, None, None],
-        torch.from_numpy(fold), None, targets_too=False,
+        torch.from_numpy(x),
+        torch.from_numpy(y)[None, :, None, None],
+        torch.from_numpy(fold),
+        None,
+        targets_too=False,
     )
     grid = torch.tensor([0.1], dtype=torch.float64)
     choice = probe(case, KINDS["continuous"], grid).choice
@@ -159,7 +167,10 @@ def distances(n_conditions: int, n_units: int, n_runs: int) -> None:
             data, obs_desc="condition", method="shrinkage_diag"
         )
         return rsatoolbox.rdm.calc_rdm(
-            data, method="crossnobis", descriptor="condition", cv_descriptor="run",
+            data,
+            method="crossnobis",
+            descriptor="condition",
+            cv_descriptor="run",
             noise=noise,
         )
 

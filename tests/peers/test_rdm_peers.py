@@ -54,8 +54,11 @@ def test_crossnobis_with_one_noise_covariance(runs):
     residuals = x - np.stack([x[conditions == c].mean(0) for c in range(5)])[conditions]
     w = precision(shrinkage(residuals, 25))
     peer = rsa.rdm.calc_rdm(
-        dataset(*runs), method="crossnobis", descriptor="condition",
-        cv_descriptor="run", noise=w,
+        dataset(*runs),
+        method="crossnobis",
+        descriptor="condition",
+        cv_descriptor="run",
+        noise=w,
     )
     pairs = [(a, b) for a in range(6) for b in range(a + 1, 6)]
     white = Whitening(pairs, np.stack([w] * len(pairs)), None)
@@ -65,7 +68,12 @@ def test_crossnobis_with_one_noise_covariance(runs):
 
 @pytest.mark.parametrize(
     ("comparator", "method"),
-    [("spearman", "spearman"), ("pearson", "corr"), ("cosine", "cosine"), ("kendall", "tau-b")],
+    [
+        ("spearman", "spearman"),
+        ("pearson", "corr"),
+        ("cosine", "cosine"),
+        ("kendall", "tau-b"),
+    ],
 )
 def test_comparators(rng, comparator, method):
     a, b = (np.square(rng.normal(size=45)) for _ in range(2))
@@ -81,6 +89,8 @@ def test_shrinkage_is_close_to_the_peers(rng):
     noise = shrinkage(residuals, 199)
     assert 0 < noise.intensity < 0.5
     mine = np.linalg.inv(precision(noise))
-    peer = rsa.data.noise.cov_from_residuals(residuals, dof=199, method="shrinkage_diag")
+    peer = rsa.data.noise.cov_from_residuals(
+        residuals, dof=199, method="shrinkage_diag"
+    )
     np.testing.assert_allclose(np.diag(mine), np.diag(peer), rtol=1e-6)
     np.testing.assert_allclose(upper(mine), upper(peer), atol=0.02)
