@@ -105,6 +105,9 @@ def run_cell(
     nuisances = (
         None if design is None else settings.tensor(_design_rows(design, layout))
     )
+    if draws.joint and nuisances is not None and layout.row_bin is None:
+        fixed = (fold, nuisances, penalties)
+        return _run_joint(x, layout, draws, fixed, settings, across=across)
     n_times, n_rows, n_units = x.shape
     n_outputs = draws.observed.shape[-1]
     data = settings.tensor(x)
@@ -145,6 +148,57 @@ def run_cell(
         penalties[chosen].numpy(force=True),
         np.concatenate(squares) if across else None,
     )
+
+
+def _run_joint(
+    x: npt.NDArray[np.float64],
+    layout: Layout,
+    draws: Draws,
+    fixed: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    settings: Settings,
+    *,
+    across: bool,
+) -> CellResult:
+    """Decode one cell whose shuffles move activity against targets and nuisances."""
+    fold, nuisances, penalties = fixed
+    data = settings.tensor(x)
+    y = settings.tensor(arrange(draws.block(0, 1), layout))
+    rest = _without(data, nuisances)
+    orders = np.argsort(draws.indices, axis=1)
+    scores: list[npt.NDArray[np.float64]] = []
+    squares: list[npt.NDArray[np.float64]] = []
+    first: ProbeResult | None = None
+    for draw in range(len(draws)):
+        moved = data if draw == 0 else rest[:, torch.from_numpy(orders[draw - 1])]
+        problem = Problem(moved, y, fold, nuisances, settings.targets_too)
+        found = probe(problem, KINDS[settings.kind], penalties)
+        first = first or found
+        scores.append(found.score[..., 0].numpy(force=True))
+        if across:
+            square = across_times(
+                problem, KINDS[settings.kind], penalties, found.choice
+            )
+            squares.append(square[..., 0].numpy(force=True))
+    if first is None:
+        msg = "internal: there is always draw 0, the data"
+        raise AssertionError(msg)
+    kept = first.kept
+    return CellResult(
+        np.stack(scores),
+        kept.part.numpy(force=True),
+        kept.whole.numpy(force=True),
+        kept.predicted.numpy(force=True),
+        kept.truth.numpy(force=True),
+        penalties[first.choice[..., 0]].numpy(force=True),
+        np.stack(squares) if across else None,
+    )
+
+
+def _without(data: torch.Tensor, nuisances: torch.Tensor) -> torch.Tensor:
+    """Return what nuisances (and a constant) leave of activity, over all rows."""
+    ones = torch.ones_like(nuisances[..., :1])
+    design = torch.cat([ones, nuisances], dim=-1)
+    return data - design @ torch.linalg.pinv(design) @ data
 
 
 def _steps(n: int, size: int) -> Iterator[tuple[int, int]]:

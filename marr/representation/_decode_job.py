@@ -94,7 +94,7 @@ def prepare(
         n_folds=n_folds,
         null=null,
         n_permutations=n_permutations,
-        controlled=design is not None,
+        design=design,
         seed=seed,
     )
     draws = make_draws(

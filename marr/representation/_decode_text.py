@@ -44,6 +44,10 @@ PROBES = {
         "error"
     ),
 }
+JOINT_WORDS = (
+    "shifting what the nuisances leave of the activity around the circle of trials, "
+    "against target and nuisances together"
+)
 NULL_WORDS = {
     "free": "shuffling targets over the trials of each fold",
     "within": "shuffling targets over the trials of each group",
@@ -167,7 +171,7 @@ def methods_text(job: Job, correction: str) -> str:
     if job.n_shuffles:
         text += (
             f" P-values: {job.n_shuffles} draws of a null made by "
-            f"{NULL_WORDS[plan.scheme]}, each decoded in the same way; one-sided, "
+            f"{JOINT_WORDS if job.draws.joint else NULL_WORDS[plan.scheme]}, each decoded in the same way; one-sided, "
             f"{CORRECTION_WORDS[correction]}."
         )
     return text + (

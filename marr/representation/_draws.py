@@ -33,12 +33,16 @@ class Draws:
         Trial whose target each trial receives.
     codes : int array of shape (n_shuffles, n_trials) or None
         Classes drawn anew, instead of `indices`.
+    joint : bool
+        Shuffles move what nuisances leave of the activity against targets and nuisances
+        together, instead of the targets.
     """
 
     observed: npt.NDArray[np.float64]
     source: npt.NDArray[np.float64]
     indices: npt.NDArray[np.intp]
     codes: npt.NDArray[np.intp] | None = None
+    joint: bool = False
 
     def __len__(self) -> int:
         """Return the number of draws, the data included."""
@@ -68,6 +72,8 @@ def make_draws(
     With nuisances, numbers are shuffled after the nuisances were regressed out
     (Freedman and Lane), and classes under scheme "conditional" are drawn from a
     multinomial logistic model of the nuisances, which keeps the relation of the two.
+    Classes under scheme "shift" stay with their nuisances: what the nuisances leave of
+    the activity is shifted against both, since both sides may drift.
     """
     values = target.values
     if plan.scheme == "conditional" and design is not None:
@@ -78,7 +84,8 @@ def make_draws(
     source = values
     if design is not None and target.kind != "categorical":
         source = _residual(values, design)
-    return Draws(values, source, plan.indices)
+    joint = plan.scheme == "shift" and design is not None and source is values
+    return Draws(values, source, plan.indices, joint=joint and not target.timed)
 
 
 def _residual(

@@ -75,7 +75,7 @@ def make_plan(
     n_folds: int,
     null: str,
     n_permutations: int,
-    controlled: bool,
+    design: npt.NDArray[np.float64] | None,
     seed: int,
 ) -> Plan:
     """Decide on folds, null and resampling units.
@@ -84,13 +84,19 @@ def make_plan(
     contiguous for such targets without groups. The null follows: labels
     constant within groups move with their group; autocorrelated ones, and those that
     vary within trials, are shifted; others are exchanged within group, or within fold
-    without groups.
+    without groups. Classes with nuisances that drift are shifted as well, over the
+    blocks of a session, since activity and nuisances may drift across blocks.
     """
     check_option("null", null, NULLS)
     groups, column = _groups(system)
     series = target.trial_series()
     serial = autocorrelated(series, groups)
     constant = groups is not None and _constant_within(series, groups)
+    controlled = design is not None
+    guarded = design is not None and target.kind == "categorical" and not target.timed
+    if guarded and design is not None:
+        slow = design if design.ndim == 2 else design.mean(axis=1)
+        serial |= autocorrelated(slow, groups)
     scheme = (
         null
         if null != "auto"
@@ -120,7 +126,9 @@ def make_plan(
     if scheme == "conditional":
         indices = np.empty((0, len(series)), dtype=np.intp)
     else:
-        indices = _indices(series, fold, groups, scheme, labels, n_permutations, seed)
+        across = guarded and scheme == "shift" and column == "block"
+        inside = None if across else groups
+        indices = _indices(series, fold, inside, scheme, labels, n_permutations, seed)
         notes += _null_notes(series, indices, n_permutations, scheme)
     units, name = _units(len(series), groups, column, scheme, notes)
     return Plan(fold, scheme, indices, units, name, column, tuple(notes))

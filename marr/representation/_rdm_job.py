@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "SiteRdm", "labelled", "plan_rdm", "site_rdm", "site_rows"]
 
-N_SPLITS = 50
+N_SPLITS = 20
 """Random splits behind a reliability."""
 
 
@@ -130,7 +130,7 @@ def plan_rdm(
         n_folds=n_folds or max(2, min(10, most)),
         null=null,
         n_permutations=n_permutations,
-        controlled=False,
+        design=None,
         seed=seed,
     )
 

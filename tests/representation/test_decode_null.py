@@ -12,7 +12,7 @@ import pytest
 
 import marr
 from marr.representation._core import Settings, run_cell
-from marr.representation._draws import make_draws
+from marr.representation._draws import Draws, make_draws
 from marr.representation._layout import Layout
 from marr.representation._plan import make_plan
 from marr.representation._probe_kernel import PENALTIES
@@ -35,7 +35,7 @@ def p_values(x, trials, target, *, control=(), kind=None, null="auto", penalty=N
         n_folds=5,
         null=null,
         n_permutations=39,
-        controlled=design is not None,
+        design=design,
         seed=0,
     )
     draws = make_draws(
@@ -152,3 +152,40 @@ def test_numbers_constant_within_blocks(rng):
     p, plan, _ = p_values(x, trials, "prior")
     assert plan.scheme == "block"
     assert (p <= 0.05).mean() < LIMIT
+
+
+def collider(rng, n=240, rho=0.8):
+    """Choices, movement that leans towards them and drifts, and activity of movement."""
+    choice = np.where(rng.random(n) < 0.5, 1, -1)
+    movement = 0.6 * choice + 1.5 * autoregressive(rng, (n, 1), rho)[:, 0]
+    trials = pd.DataFrame({"choice": choice, "movement": movement})
+    drift = autoregressive(rng, (N_SETS, n, 4), rho)
+    signs = np.where(rng.random((N_SETS, 1, 4)) < 0.5, -1, 1)
+    return 0.7 * signs * movement[:, None] + drift, trials
+
+
+@pytest.mark.slow
+def test_classes_with_a_nuisance_that_drifts_as_activity_does(rng):
+    x, trials = collider(rng)
+    p, plan, _ = p_values(x, trials, "choice", control=["movement"], penalty=0.1)
+    assert plan.scheme == "shift"
+    assert (p <= 0.05).mean() < LIMIT + 0.01  # circular shift of a finite series
+    free, _, _ = p_values(
+        x, trials, "choice", control=["movement"], penalty=0.1, null="conditional"
+    )
+    assert (free <= 0.05).mean() > 1.5 * LIMIT  # why labels are not drawn alone here
+
+
+def test_moved_activity_scores_as_it_does_unmoved(rng):
+    """Taking out nuisances over all trials changes no score: folds take them out anyway."""
+    x, trials = collider(rng, n=60)
+    system = marr.from_arrays({"A": np.arange(60)[:, None]}, trials=trials)
+    what = resolve_target(system, "choice", kind=None)
+    design = design_matrix(system, ["movement"], times=None)
+    fold = np.arange(60) % 5
+    stay = np.tile(np.arange(60), (2, 1))
+    draws = Draws(what.values, what.values, stay, joint=True)
+    settings = Settings(what.kind, PENALTIES, targets_too=False)
+    layout = Layout((), np.arange(60), None, None, None, None, "", by_site=True)
+    found = run_cell(x[:20], layout, draws, fold, design, settings)
+    np.testing.assert_allclose(found.score[1:], found.score[[0, 0]], atol=1e-9)
