@@ -169,10 +169,13 @@ class Finding:
             replace(s, table="estimate") for s in self.figures if s.table == axis
         )
         parameters = {**self.parameters, "per": axis, "of": self.id}
+        kept = {axis: table} if axis in self.tables else {}
+        if "null" in self.tables and axis in self.tables["null"].dims:
+            kept["null"] = self.tables["null"]  # a link along this axis must beat it
         return replace(
             self,
             estimate=table,
-            tables={} if axis not in self.tables else {axis: table},
+            tables=kept,
             figures=figures,
             parameters=parameters,
         )

@@ -119,7 +119,7 @@ def link(
 
 
 def _joined(a: Finding, b: Finding, axis: str, request: Request) -> Joined:
-    return join(
+    joined = join(
         a,
         b,
         axis,
@@ -127,11 +127,12 @@ def _joined(a: Finding, b: Finding, axis: str, request: Request) -> Joined:
         control=request.control,
         same_units=request.same_units,
     )
+    return joined if request.kind == "used" else replace(joined, shuffled=None)
 
 
 def _tested(joined: Joined, axis: str, request: Request) -> LinkTest:
     """Return the test, or one without a number where too few members are shared."""
-    if joined.n >= 4:
+    if joined.n and np.bincount(joined.member).max() >= 4:
         return correlate_along(
             joined,
             along=axis,
@@ -145,7 +146,9 @@ def _tested(joined: Joined, axis: str, request: Request) -> LinkTest:
 
 def _verdict(test: LinkTest, n: int) -> str:
     ci = test.ci if test.over_members else None
-    return verdict_of(test.statistic, test.p_value, n, ci)
+    return verdict_of(
+        test.statistic, test.p_value, n if test.per_member.size else 0, ci
+    )
 
 
 def _specificity(

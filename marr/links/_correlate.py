@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats as scipy_stats
 
+from marr.links._pairs import pair_permutations
 from marr.links._rank_kernel import (
     bootstrap_statistics,
     permuted_statistics,
@@ -72,24 +73,24 @@ def correlate_along(
         [rank_statistic(*_part(joined, rows), ranked=ranked) for rows in members],
         dtype=float,
     )
-    null = np.stack(
-        [
-            _null(joined, rows, along, (n_permutations, seed + k), ranked=ranked)
-            for k, rows in enumerate(members)
-        ]
-    )
+    nulls = [
+        _nulls(joined, rows, along, (n_permutations, seed + k), ranked=ranked)
+        for k, rows in enumerate(members)
+    ]
     statistic = _mean_z(per_member[:, None])[0]
-    null_mean = _mean_z(null)
-    p = float(permutation_p(np.array(statistic), null_mean, tail="two"))
-    spread = float(np.arctanh(np.clip(null_mean, -_LIMIT, _LIMIT)).std())
-    reach = scipy_stats.norm.ppf(0.975) + scipy_stats.norm.ppf(0.8)
+    drawn = [
+        _mean_z(np.stack([draws[: min(map(len, kind))] for draws in kind]))
+        for kind in zip(*nulls, strict=True)
+    ]
+    p = max(_two_sided(statistic, draws) for draws in drawn)
+    detectable = max(map(_detectable, drawn))
     ci, interval = _interval(joined, members, per_member, seed, ranked=ranked)
     return LinkTest(
         statistic=statistic,
         ci=ci,
         p_value=p,
-        minimum_detectable=float(np.tanh(reach * spread)),
-        null=_null_words(joined, along, len(members)),
+        minimum_detectable=detectable,
+        null=_null_words(joined, along, len(members), n_permutations),
         per_member=per_member,
         interval=interval,
         over_members=len(members) >= 3,
@@ -102,31 +103,69 @@ def _part(
     return joined.x[:, rows], joined.y[:, rows], joined.controls[:, rows]
 
 
-def _null(
+def _nulls(
     joined: Joined,
     rows: NDArray[np.intp],
     along: str,
     draws_and_seed: tuple[int, int],
     *,
     ranked: bool,
-) -> NDArray[np.float64]:
-    """Return draws of the statistic of one member under no relation."""
+) -> list[NDArray[np.float64]]:
+    """Return draws of the statistic of one member, for each null that it must beat.
+
+    Members of the axis (or the units that pairs are made of) are exchanged. Surrogates
+    that came with a finding are a null of their own: exchange alone does not know that
+    autocorrelated units correlate by chance, or that units that follow what all
+    follow have large patterns for whatever labels.
+    """
     x, y, controls = _part(joined, rows)
+    found = []
     if joined.nulls is not None:
         draws = joined.nulls[:, rows]
-        return np.array(
-            [rank_statistic(x, d[None], controls, ranked=ranked) for d in draws]
+        found.append(
+            np.array(
+                [rank_statistic(x, d[None], controls, ranked=ranked) for d in draws]
+            )
         )
-    scheme = "shift" if along == "time" else "within"
-    strata = None if scheme == "shift" else joined.strata[rows]
-    orders = permutations(
-        len(rows),
-        n_permutations=draws_and_seed[0],
-        seed=draws_and_seed[1],
-        within=strata,
-        scheme=scheme,
-    )
-    return permuted_statistics(x, y, controls, orders, ranked=ranked)
+    if joined.shuffled is not None:
+        shown = joined.shuffled[:, :, rows]
+        shown = shown[np.isfinite(shown).all(axis=(1, 2))]
+        found.append(
+            np.array([rank_statistic(d, y, controls, ranked=ranked) for d in shown])
+        )
+    n_permutations, seed = draws_and_seed
+    if along == "pair":
+        orders = pair_permutations(
+            joined.labels[rows].tolist(), n_permutations=n_permutations, seed=seed
+        )
+    else:
+        scheme = "shift" if along == "time" else "within"
+        orders = permutations(
+            len(rows),
+            n_permutations=n_permutations,
+            seed=seed,
+            within=None if scheme == "shift" else joined.strata[rows],
+            scheme=scheme,
+        )
+    found.append(permuted_statistics(x, y, controls, orders, ranked=ranked))
+    return [draws for draws in found if len(draws)]
+
+
+def _two_sided(statistic: float, draws: NDArray[np.float64]) -> float:
+    """Return twice the tail on the side of the statistic's sign.
+
+    A null need not be centered on zero: a positive correlation that is smaller than those
+    of the null is not evidence for one, nor against.
+    """
+    tail = "greater" if statistic > 0 else "less"
+    return min(1.0, 2.0 * float(permutation_p(np.array(statistic), draws, tail=tail)))
+
+
+def _detectable(draws: NDArray[np.float64]) -> float:
+    """Return the correlation that would be found with power .8."""
+    z = np.arctanh(np.clip(draws, -_LIMIT, _LIMIT))
+    reach = scipy_stats.norm.ppf(0.975) + scipy_stats.norm.ppf(0.8)
+    return float(np.tanh(abs(z.mean()) + reach * z.std()))
 
 
 def _mean_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,15 +204,27 @@ def _interval(
     return (float(low), float(high)), "bootstrap over the axis, normal on Fisher's z"
 
 
-def _null_words(joined: Joined, along: str, n_members: int) -> str:
+def _null_words(joined: Joined, along: str, n_members: int, n_permutations: int) -> str:
+    exchange = _exchange_words(joined, along, n_members)
+    others = []
     if joined.nulls is not None:
-        return (
+        others.append(
             f"{len(joined.nulls)} surrogates that came with the finding (each unit's "
             "activity shifted in time by itself)"
         )
+    if joined.shuffled is not None:
+        others.append(f"{len(joined.shuffled)} decodings of shuffled labels")
+    if not others:
+        return exchange
+    drawn = f"{exchange} ({n_permutations} draws)"
+    return f"the harder of {drawn} and {others[0]}"
+
+
+def _exchange_words(joined: Joined, along: str, n_members: int) -> str:
     if along == "time":
         return "circular shift of one finding against the other"
+    where = " of each member" if n_members > 1 else ""
+    if along == "pair":
+        return f"exchange of the units that pairs are made of{where}"
     many = len(np.unique(joined.strata)) > n_members
-    inside = "site" if many else "system"
-    where = f"within {inside}" + (" of each member" if n_members > 1 else "")
-    return f"permutation of {along}s {where}"
+    return f"permutation of {along}s within {'site' if many else 'system'}{where}"

@@ -42,7 +42,10 @@ class Joined:
     controls : array of shape (n_ways, n, n_controls)
         What is partialled out; each way takes the half of its finding.
     nulls : array of shape (n_draws, n) or None
-        Surrogates of b that came with it.
+        Surrogates of b that came with it (pairs).
+    shuffled : array of shape (n_draws, n_ways, n) or None
+        Values of a for shuffled labels, that came with it (units); NaN where a member
+        of a cohort has fewer draws.
     cross_fit : bool
         True if x and y come from opposite halves.
     """
@@ -56,6 +59,7 @@ class Joined:
     controls: NDArray[np.float64]
     nulls: NDArray[np.float64] | None
     cross_fit: bool
+    shuffled: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -65,7 +69,7 @@ class Joined:
 
 def choose_axis(a: Finding, b: Finding, along: str | None) -> str:
     """Return the axis to join on: the one asked for, or the only one shared."""
-    shared = [axis for axis in a.axes if axis in b.axes and axis != "member"]
+    shared = [x for x in a.axes if x in b.axes and x not in ("member", "null")]
     shared += [d for d in a.dims if d in b.dims and d not in shared]
     if along is None:
         if len(shared) == 1:
@@ -107,8 +111,8 @@ def join(
     labels = _shared_labels(table_a, table_b, along)
     table_a, table_b = table_a.sel({along: labels}), table_b.sel({along: labels})
     halved = (
-        f"half_{variables[0]}" in table_a
-        and f"half_{variables[1]}" in table_b
+        _has_halves(table_a, f"half_{variables[0]}")
+        and _has_halves(table_b, f"half_{variables[1]}")
         and trial_overlap(a, b) > 0
     )
     x = _values(table_a, variables[0], along, halved=halved)
@@ -127,6 +131,7 @@ def join(
     if nulls is not None:
         drawn = nulls["estimate"].sel({along: labels}).transpose("draw", along).values
         drawn = drawn[:, keep]
+    shuffled = _shuffled(a, labels, along, variables[0], halved=halved)
     return Joined(
         labels=np.asarray(labels)[keep],
         x=x[:, keep],
@@ -137,6 +142,7 @@ def join(
         controls=controls[:, keep],
         nulls=drawn,
         cross_fit=halved,
+        shuffled=None if shuffled is None else shuffled[:, :, keep],
     )
 
 
@@ -157,6 +163,14 @@ def _table(finding: Finding, along: str) -> xr.Dataset:
         )
         raise ContractError(msg)
     return table
+
+
+def _has_halves(table: xr.Dataset, name: str) -> bool:
+    """Tell whether both halves were measured; trials selected from one half have one."""
+    if name not in table:
+        return False
+    known = np.isfinite(table[name].transpose("half", ...).values)
+    return bool(known.any(axis=1).all())
 
 
 def _shared_labels(a: xr.Dataset, b: xr.Dataset, along: str) -> NDArray[np.str_]:
@@ -180,6 +194,19 @@ def _values(
     if halved:
         return np.asarray(array.transpose("half", along).values, dtype=float)
     return np.asarray(array.values, dtype=float)[None, :]
+
+
+def _shuffled(
+    a: Finding, labels: NDArray[np.str_], along: str, variable: str, *, halved: bool
+) -> NDArray[np.float64] | None:
+    """Return the values of a decoding of shuffled labels, (draws, ways, n), or None."""
+    name = f"half_{variable}" if halved else variable
+    if along != "unit" or name not in a.tables.get("null", ()):
+        return None
+    table = a.tables["null"][name].sel({along: labels})
+    if not halved:
+        return np.asarray(table.transpose("draw", along).values, dtype=float)[:, None]
+    return np.asarray(table.transpose("draw", "half", along).values, dtype=float)
 
 
 def _controls(

@@ -39,7 +39,7 @@ def question_text(request: Request, a: Finding, b: Finding, axis: str) -> str:
 
 def sentence(request: Request, test: LinkTest, joined: Joined, axis: str) -> str:
     """Return the answer with its number, interval, n and minimum detectable effect."""
-    if joined.n < MIN_SHARED:
+    if joined.n < MIN_SHARED or not test.per_member.size:
         return f"Only {joined.n} shared {axis}s: too few for a verdict."
     members = len(test.per_member)
     within = f" within each of {members} members" if members > 1 else ""
@@ -65,7 +65,8 @@ def methods_text(request: Request, test: LinkTest, joined: Joined) -> str:
         if request.control
         else ""
     )
-    draws = "" if joined.nulls is not None else f" ({request.n_permutations} draws)"
+    several = joined.nulls is not None or joined.shuffled is not None
+    draws = "" if several else f" ({request.n_permutations} draws)"
     return (
         f"{request.correlation}, {fit}; interval: {test.interval}; null: {test.null}"
         f"{draws}; two-sided p with one added to numerator and denominator.{partial}"
@@ -87,6 +88,13 @@ def caveats(
     if joined.n < MIN_SHARED:
         text = f"Fewer than {MIN_SHARED} shared members."
         notes.append(Note("too_few", text, "No verdict is given."))
+    if request.kind == "used" and joined.shuffled is None:
+        text = "The readout was not compared with readouts of shuffled labels."
+        advice = (
+            "Units that follow what many units follow have large patterns for any "
+            "labels, and cost more when they are removed."
+        )
+        notes.append(Note("no_shuffled_labels", text, advice))
     redundant = [n for n in b.notes if n.code == "redundancy"]
     if request.kind == "used" and redundant:
         text = "The effects hide redundancy: " + redundant[0].text
