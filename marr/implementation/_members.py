@@ -131,14 +131,9 @@ def _units(tables: dict[str, pd.DataFrame], pool: dict[str, tuple[str, ...]]) ->
 def _coordinate(
     over: str, tables: dict[str, pd.DataFrame], pool: dict[str, tuple[str, ...]]
 ) -> Sweep:
-    known = [
-        "unit",
-        "site",
-        *dict.fromkeys(c for t in tables.values() for c in t.columns),
-    ]
-    check_known(
-        "over", over, [k for k in known if k != "unit_id"], what="unit coordinate"
-    )
+    columns = [str(c) for t in tables.values() for c in t.columns if c != "unit_id"]
+    known = dict.fromkeys(["unit", "site", *columns])
+    check_known("over", over, known, what="unit coordinate")
     members = []
     for site, table in tables.items():
         if over not in table.columns:

@@ -53,8 +53,11 @@ def ablation_methods(
             f"Each {axis} (n = {n}) was replaced by {VALUES[wording.mode]} and {where} "
             "again."
         )
+    order = (
+        "intact minus ablated" if wording.better == "higher" else "ablated minus intact"
+    )
     loss = (
-        f"Loss is {wording.measure} intact minus ablated (positive: {wording.positive}), "
+        f"Loss is {wording.measure} {order} (positive: {wording.positive}), "
         f"averaged over trials, with percentile bootstrap intervals ({N_RESAMPLES} "
         f"resamples of {dependent.noun}) and two-sided sign-flip p-values over "
         f"{dependent.noun} ({n_permutations} flips), corrected over {wording.noun} by the "

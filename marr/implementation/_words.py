@@ -219,13 +219,10 @@ def _trial_notes(data: xr.Dataset, dependent: Dependence) -> list[Note]:
 
 
 def _redundancy_note(found: Redundancy, wording: Wording) -> Note:
-    quiet = (
-        "that are not needed one by one"
-        if wording.evidence == "causal"
-        else "on which the readout does not depend one by one"
-    )
+    # quiet ones may cost something each: less than random sets or the margin
     text = (
-        f"{found.n_members} of the {found.n_quiet} {wording.noun} {quiet} cost "
+        f"{found.n_members} of the {found.n_quiet} {wording.noun} that do not stand out "
+        "one by one cost "
         f"{_number(found.joint)} {wording.units} "
         f"[{_number(found.low)}, {_number(found.high)}] together; alone they add up to "
         f"{_number(found.singles)}."

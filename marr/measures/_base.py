@@ -208,6 +208,10 @@ def wrap(
             f"function of a System; got {function!r}."
         )
         raise ContractError(msg)
+    if getattr(function, "__module__", "").startswith("marr.measures"):
+        made = getattr(function, "__name__", "accuracy")
+        msg = f"measure: marr.measures.{made} makes a measure; call it, as in {made}(...)."
+        raise ContractError(msg)
     words = name or getattr(function, "__name__", "custom measure").replace("_", " ")
     words = "custom measure" if words == "<lambda>" else words
     check_option("kind", kind, ("custom", "behavior"))
