@@ -13,7 +13,7 @@ import numpy as np
 
 from marr._cohort_findings import combine_members
 from marr._option_types import check_types
-from marr.errors import ContractError, MarrError, StatisticsError
+from marr.errors import ContractError, MarrError, StatisticsError, nearest
 from marr.findings import FigureSpec, Finding, Note, provenance
 from marr.systems import Cohort, System, trial_hashes
 
@@ -94,7 +94,7 @@ def analysis(
         @functools.wraps(function)
         def run(system: Any, /, *args: P.args, **kwargs: P.kwargs) -> Finding:
             started = time.perf_counter()
-            bound = signature.bind(system, *args, **kwargs)
+            bound = _bound(name, signature, system, *args, **kwargs)
             bound.apply_defaults()
             parameters = dict(list(bound.arguments.items())[1:])
             check_types(name, signature, parameters)
@@ -126,6 +126,21 @@ def analysis(
         return run
 
     return register
+
+
+def _bound(
+    name: str, signature: inspect.Signature, /, *args: Any, **kwargs: Any
+) -> inspect.BoundArguments:
+    """Bind a call; an unknown or missing argument says of which analysis."""
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known = list(signature.parameters)[1:]
+        unknown = [k for k in kwargs if k not in signature.parameters]
+        hint = nearest(unknown[0], known) if unknown else None
+        suggestion = f" Did you mean {hint!r}?" if hint else ""
+        msg = f"{name}: {error}. Its options: {', '.join(known)}.{suggestion}"
+        raise TypeError(msg) from None
 
 
 def _of_member(

@@ -98,7 +98,9 @@ def check_known(
     suggestion = f" Did you mean {hint!r}?" if hint else ""
     shown = ", ".join(repr(option) for option in options[:12])
     more = f", ... ({len(options)} in all)" if len(options) > 12 else ""
+    noun, of, rest = what.partition(" of ")
     msg = (
-        f"{argument}: no {what} {name!r}; there is {shown or 'none'}{more}.{suggestion}"
+        f"{argument}: no {noun} {name!r}{of}{rest}; there is "
+        f"{shown or 'none'}{more}.{suggestion}"
     )
     raise OptionError(msg)

@@ -32,7 +32,11 @@ def mean_rate():
             methods="Mean.",
             tables={"unit": units},
             figures=(FigureSpec("points", table="unit", x="unit"),),
-            notes=(Note("small", "few trials"),),
+            notes=(
+                Note("small", "few trials"),
+                Note("rate", f"The rate is {float(values.mean()):.6f}."),
+                Note("coarse_null", "Few shuffles.", "Record more."),
+            ),
         )
 
     yield mean_rate
@@ -89,6 +93,30 @@ def test_cohort_interval_is_students_t_over_members(mean_rate):
     assert units.estimate.sizes["unit"] == 18
     assert set(units.estimate["member"].values) == {f"m{i}" for i in range(6)}
     assert "6 animals: mean rate" in finding.summary
+
+
+def test_notes_of_members_do_not_pass_for_notes_of_all(mean_rate):
+    members = [recording(i, f"m{i}") for i in range(6)]
+    finding = mean_rate(Cohort(members, name="group", member_kind="animals"))
+    notes = {note.code: note for note in finding.notes}
+    assert notes["small"].text == "few trials (6 of 6 members)"
+    rate = float(mean_rate(members[0]).estimate["estimate"])
+    assert notes["rate"].text == (
+        f"The rate is {rate:.6f}. (said of 'm0'; 6 of 6 members, with other numbers)"
+    )
+    assert "t tests over members" in notes["coarse_null"].advice
+    assert "Record more." in [n.advice for n in mean_rate(members[0]).notes]
+
+
+def test_unknown_and_missing_arguments_name_the_analysis(mean_rate):
+    with pytest.raises(
+        TypeError, match=r"mean_rate: got an unexpected.*'sits'.*mean 'site'\?"
+    ):
+        mean_rate(recording(0, "x"), sits="a")
+    with pytest.raises(
+        TypeError, match=r"^representation\.decode: missing .* Its options: target,"
+    ):
+        marr.representation.decode(recording(0, "x"))
 
 
 def test_first_argument_is_checked(mean_rate):

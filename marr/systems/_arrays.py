@@ -90,6 +90,14 @@ def from_arrays(
         )
         for site, value in activity.items()
     }
+    flat = not any("time" in array.dims for array in arrays.values())
+    for argument, value in (("time", time), ("valid", valid)):
+        if arrays and flat and value is not None:
+            msg = (
+                f"{argument} was given, but no activity has a time axis. Give arrays of "
+                f"shape (trial, time, unit), or leave {argument}= out."
+            )
+            raise ContractError(msg)
     for given in (units, time):
         for site in given if isinstance(given, Mapping) else ():
             check_known("units/time", site, arrays, what="site")

@@ -24,6 +24,14 @@ __all__ = ["System", "group_codes", "group_column", "trial_hashes"]
 
 Selector = Any
 
+MADE_BY_READOUT = {
+    "choice": "Hook the model with readout=marr.readouts.choice.",
+    "correct": "Hook the model with readout=marr.readouts.choice, and put the right "
+    "choice of each trial in a column 'target', or name the column that holds it: "
+    "readout=functools.partial(marr.readouts.choice, target='column').",
+}
+"""Behavior that a hooked model has only if its readout makes it, and how to get it."""
+
 
 class System(ABC):
     """A neural system under study: trials, sites, activity, perturbations.
@@ -165,6 +173,13 @@ class System(ABC):
                 f"{self.name!r} makes its own."
             )
             raise EvidenceError(msg)
+        if name in MADE_BY_READOUT and name not in table.columns and self.runs:
+            columns = ", ".join(repr(c) for c in table.columns) or "none"
+            msg = (
+                f"{argument}: {self.name!r} makes no {name!r}; there is {columns}. "
+                f"{MADE_BY_READOUT[str(name)]}"
+            )
+            raise OptionError(msg)
         check_known(argument, name, table.columns, what="column of the trial table")
         return table[name]
 
@@ -204,11 +219,12 @@ class System(ABC):
 
     def __repr__(self) -> str:
         """Show name, size and what was done."""
+        n = len(self.trial_index)
         done = (
             f", {len(self.perturbations)} perturbations" if self.perturbations else ""
         )
         return (
-            f"<{type(self).__name__} {self.name!r}: {len(self.trial_index)} trials, "
+            f"<{type(self).__name__} {self.name!r}: {n} trial{'s' * (n != 1)}, "
             f"sites {list(self.sites)}{done}>"
         )
 
@@ -232,6 +248,9 @@ def selected_rows(system: System, trials: Selector) -> NDArray[np.intp]:
             columns = list(system.trials.columns)
             msg = f"select: cannot evaluate {trials!r} ({error}). Columns: {columns}."
             raise ContractError(msg) from error
+        if isinstance(mask, pd.DataFrame):
+            msg = f"select: {trials!r} assigns; compare with ==, e.g. 'choice == 1'."
+            raise ContractError(msg)
         trials = np.asarray(mask)
     if isinstance(trials, pd.Series) and trials.dtype == bool:
         trials = trials.reindex(index, fill_value=False).to_numpy()

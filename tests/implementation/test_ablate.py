@@ -316,7 +316,7 @@ def test_a_cohort_keeps_units_of_its_members_apart(make_recording):
         ({"mode": "median"}, OptionError, "mode must be one of"),
         ({"readout": "refited"}, OptionError, "'refit'"),
         ({"over": "layer"}, OptionError, "no unit coordinate"),
-        ({"sites": "C"}, OptionError, "no site of 'mouse' 'C'"),
+        ({"sites": "C"}, OptionError, "no site 'C' of 'mouse'"),
         ({"n_random": -1}, OptionError, "n_random"),
         ({"n_permutations": 3}, OptionError, "at least 19"),
         ({"margin": -0.1}, OptionError, "margin"),

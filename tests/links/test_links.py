@@ -204,7 +204,7 @@ def test_unknown_control_and_axis(rng):
     a, b = unit_finding(np.arange(12.0), spread=np.ones(12)), effects(np.arange(12.0))
     with pytest.raises(marr.MarrError, match="Did you mean 'spread'"):
         link(a, b, control=["spraed"])
-    with pytest.raises(marr.MarrError, match="no axis of"):
+    with pytest.raises(marr.MarrError, match="no axis 'time' of"):
         link(a, b, along="time")
 
 

@@ -65,6 +65,11 @@ def test_labels_and_order(system):
             "one value a time bin",
         ),
         (lambda: from_arrays({"a": np.zeros((6, 3, 2))}, time=[0, 1, 1]), "increasing"),
+        (lambda: from_arrays({"a": np.zeros((6, 2))}, time=[0, 1]), "no activity has"),
+        (
+            lambda: from_arrays({"a": np.zeros((6, 2))}, valid=np.ones((6, 3), bool)),
+            "valid was given, but no activity has a time axis",
+        ),
         (
             lambda: from_arrays(
                 {"a": np.zeros((6, 3, 2))}, variables={"v": np.zeros(6)}
@@ -122,8 +127,18 @@ def test_unknown_names_suggest_the_nearest(system):
         target_values(system, "chioce")
     with pytest.raises(marr.MarrError, match="Did you mean 'a'"):
         system.activity("A")
-    with pytest.raises(marr.MarrError, match="no unit of site 'a' '9'"):
+    with pytest.raises(marr.MarrError, match="no unit '9' of site 'a'"):
         system.perturb(marr.Ablate("a", units=[9]))
+
+
+def test_a_query_that_assigns_is_refused(system):
+    with pytest.raises(marr.MarrError, match="assigns; compare with =="):
+        system.select("choice = 1")
+
+
+def test_one_trial_is_no_plural(system):
+    assert ": 1 trial," in repr(system.select([0]))
+    assert ": 2 trials," in repr(system.select([0, 1]))
 
 
 def test_select_by_mask_labels_query_and_function(system):

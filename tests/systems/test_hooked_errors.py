@@ -173,7 +173,7 @@ def test_moved_weights_are_not_changed_weights(x, monkeypatch):
     ("perturbation", "error", "match"),
     [
         (Ablate("frist"), OptionError, "Did you mean 'first'"),
-        (Ablate("first", units=[6]), OptionError, "no unit of site 'first' '6'"),
+        (Ablate("first", units=[6]), OptionError, "no unit '6' of site 'first'"),
         (Ablate("first", subspace=np.ones((5, 1))), ContractError, "one row a unit"),
         (Ablate("first", time=[0]), ContractError, "no time axis"),
         (Steer("first", [1.0, 2.0]), ContractError, "one value a unit"),
@@ -194,6 +194,21 @@ def test_bad_perturbations(system, perturbation, error, match):
         system.perturb(perturbation)
 
 
+def test_behavior_that_only_a_readout_makes_says_how(x):
+    table = pd.DataFrame({"digit": np.arange(8) % 2})
+    silent = marr.hook(Mlp(), x, table, sites=["first"])
+    with pytest.raises(OptionError, match=r"no 'choice'.*readout=marr\.readouts"):
+        silent.column("choice")
+    net = marr.hook(
+        Mlp(), x, table, sites=["first"], readout=marr.readouts.choice, name="net"
+    )
+    words = "'net' makes no 'correct'; there is 'digit', 'choice'.*column 'target'"
+    with pytest.raises(OptionError, match=words):
+        marr.behavior.accuracy(net)
+    with pytest.raises(OptionError, match=words):
+        marr.implementation.ablate(net, measure=marr.measures.accuracy())
+
+
 def test_perturb_with_nothing(system):
     with pytest.raises(ContractError, match="at least one"):
         system.perturb()
@@ -205,7 +220,7 @@ def test_a_source_that_lacks_trials_or_sites(system, x):
         system.perturb(Patch("first", source=few))
     few.perturb(Patch("first", source=system)).outputs()
     other = marr.hook(Mlp(), x, sites=["second"])
-    with pytest.raises(OptionError, match="no site of 'Mlp' 'first'"):
+    with pytest.raises(OptionError, match="no site 'first' of 'Mlp'"):
         system.perturb(Patch("first", source=other))
 
 
