@@ -40,11 +40,14 @@ def recording_says(scope):
     early, late = {"time": -0.1}, {"time": 0.4}
     assert p_of(choice, site="front", **early) > 0.05
     assert p_of(choice, site="back", **early) < 0.05
-    assert p_of(steady, site="back", **early) > 0.05
-    assert p_of(steady, site="back", **late) < 0.05
-    assert p_of(steady, site="front", **late) < 0.05
+    still = scope["still"]
+    assert p_of(still, site="back", **early) > 0.05
+    assert p_of(still, site="back", **late) < 0.05
+    assert p_of(steady, site="back", **late) > 0.05
+    for controlled in (still, steady, beyond):
+        assert p_of(controlled, site="front", **late) < 0.05
     assert p_of(beyond, site="back", **late) > 0.05
-    assert p_of(beyond, site="front", **late) > 0.05
+    assert p_of(beyond, site="front", **early) > 0.05
     losses = scope["losses"].groupby(level=0).mean()
     assert (losses.idxmax() == "front: choice").all()
     assert (losses["refit"] < losses["fixed"])[losses["fixed"] > 0.001].all()
