@@ -8,6 +8,7 @@ import pytest
 import marr
 from marr.demo._decision import decision_systems
 from marr.demo._heading import heading_systems
+from marr.demo._progress import Steps
 
 
 def test_the_mouses_choices_are_never_the_networks():
@@ -56,3 +57,12 @@ def test_two_runs_give_the_same_findings(tmp_path):
     )
     assert [f.id for f in first.findings] == [f.id for f in second.findings]
     assert [k.id for k in first.links] == [k.id for k in second.links]
+
+
+def test_progress_names_the_step(capsys):
+    with Steps(2, shown=True) as step:
+        step("first")
+        step("second")
+    shown = capsys.readouterr().err
+    assert "0/2 [00:00], first" in shown
+    assert "2/2 [00:00], second" in shown

@@ -20,7 +20,7 @@ class Steps:
         self._bar = tqdm(
             total=total,
             disable=not shown,
-            bar_format="{l_bar}{bar:20}| {n_fmt}/{total_fmt} [{elapsed}] {postfix}",
+            bar_format="{l_bar}{bar:20}| {n_fmt}/{total_fmt} [{elapsed}]{postfix}",
         )
         self._started = False
 
