@@ -109,7 +109,7 @@ def _compared(
     if relation == "independent":
         word = "is not shown to vary with"
     text += (
-        f" It {word} {by}: {row['comparison'].item()} is {_number(row)} ({_p(p)}, corrected over "
+        f" It {word} {by}: {str(row['comparison'].item()).replace(' - ', ' minus ')} is {_number(row)} ({_p(p)}, corrected over "
         "pairs and parameters)."
     )
     return text

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Wording", "ablation_figures", "ablation_notes"]
 
 FEW_TRIALS = 20
+_COUNTED = ("unit", "site", "head", "group", "perturbation", "channel", "neuron")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Wording:
     @property
     def noun(self) -> str:
         """Plural of the axis."""
-        return self.axis.replace("_", " ") + "s"
+        words = self.axis.replace("_", " ")
+        return f"{words}s" if words in _COUNTED else f"groups ({words})"
 
     @property
     def _purpose(self) -> str:
@@ -128,10 +130,7 @@ class Wording:
             return (
                 f"{n_out} cost more than {bar}: the system {does} {them} in particular."
             )
-        spread = (
-            " the dependence is spread over the site." if self.axis == "unit" else ""
-        )
-        return f"None costs more than {bar}{':' + spread if spread else '.'}"
+        return f"None costs more than {bar}, so none stands out."
 
 
 def ablation_notes(

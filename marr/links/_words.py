@@ -47,7 +47,7 @@ def sentence(request: Request, test: LinkTest, joined: Joined, axis: str) -> str
     return (
         f"{request.statistic_name} = {test.statistic:.2f} "
         f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}] over {joined.n} {axis}s{within}{halves}; "
-        f"p = {test.p_value:.2g}. With this null, a size of "
+        f"p = {test.p_value:.2g}{' in these members' if members > 1 else ''}. With this null, a size of "
         f"{test.minimum_detectable:.2f} would have been found with power .8."
     )
 

@@ -184,7 +184,7 @@ def _summary(estimate: xr.Dataset, control: str) -> str:
     verdict = "Geometries agree" if p < 0.05 else "No agreement of geometries was seen"
     beyond = f" beyond {control}" if control else ""
     return (
-        f"{verdict}{beyond}. {prefix}{name} {values[best]:.2f} "
+        f"{verdict}{beyond}: {prefix}{name} {values[best]:.2f} "
         f"[{float(at['ci_low']):.2f}, {float(at['ci_high']):.2f}], p = {p:.2g}{noise}."
     )
 
