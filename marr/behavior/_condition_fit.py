@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ._cluster_kernel import (
     SCALES,
@@ -166,7 +167,24 @@ def fit_condition(
     Returns
     -------
     ConditionFit
+
+    Notes
+    -----
+    Runs on one thread: the matrices are small, and sums come out the same to the last
+    bit however many cores there are.
     """
+    with threadpool_limits(limits=1):
+        return _fit_condition(x, y, bins, clusters, options, seed)
+
+
+def _fit_condition(
+    x: np.ndarray,
+    y: np.ndarray,
+    bins: np.ndarray,
+    clusters: np.ndarray | None,
+    options: FitOptions,
+    seed: int,
+) -> ConditionFit:
     rising = 1.0 - y if options.falling else y
     cells = make_cells(x, rising, clusters if options.overdispersed else None)
     problem = Problem(

@@ -169,9 +169,9 @@ def _answers(
     report.answer(
         COMBINE,
         ("In kind, yes" if both else "Not shown")
-        + ": at zero contrast the mouse's choices shift with the block by "
-        f"{signed_interval(mouse)} (share of choices to the right), the networks' by "
-        f"{signed_interval(nets)}. "
+        + ": at zero contrast the share of choices to the right falls from right- to "
+        f"left-favoring blocks, in the mouse by {signed_interval(mouse)}, in the networks "
+        f"by {signed_interval(nets)}. "
         + (
             "In size, no: the intervals are apart. A network that is only trained to be "
             "correct leans on the prior more than this mouse does."
@@ -185,7 +185,8 @@ def _answers(
         CARRY,
         f"The prior is there before the stimulus (balanced accuracy {number(before)} at "
         "the first step, chance 0.50) and stays through the trial; the stimulus can "
-        f"be read once it is shown (R² {number(float(stimulus.sel(time=2)))} before, "
+        f"be read once it is shown (R² {number(float(stimulus.sel(time=2)))} before, which "
+        "the prior explains, and "
         f"{number(float(stimulus.max()))} at most).",
     )
     costly = (needed.estimate["p_corrected"] < 0.05) & (needed.estimate["estimate"] > 0)

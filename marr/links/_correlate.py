@@ -83,7 +83,11 @@ def correlate_along(
         for kind in zip(*nulls, strict=True)
     ]
     p = max(_two_sided(statistic, draws) for draws in drawn)
-    detectable = max(map(_detectable, drawn))
+    detectable = (
+        _detectable_over_members(per_member)
+        if len(members) >= 3
+        else max(map(_detectable, drawn))
+    )
     ci, interval = _interval(joined, members, per_member, seed, ranked=ranked)
     return LinkTest(
         statistic=statistic,
@@ -95,6 +99,14 @@ def correlate_along(
         interval=interval,
         over_members=len(members) >= 3,
     )
+
+
+def _detectable_over_members(per_member: NDArray[np.float64]) -> float:
+    """Return the mean correlation that an interval over members would tell from 0."""
+    z = np.arctanh(np.clip(per_member, -_LIMIT, _LIMIT))
+    n = len(z)
+    reach = scipy_stats.t.ppf(0.975, n - 1) + scipy_stats.t.ppf(0.8, n - 1)
+    return float(np.tanh(reach * z.std(ddof=1) / np.sqrt(n)))
 
 
 def _part(

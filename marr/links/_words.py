@@ -43,11 +43,14 @@ def sentence(request: Request, test: LinkTest, joined: Joined, axis: str) -> str
         return f"Only {joined.n} shared {axis}s: too few for a verdict."
     members = len(test.per_member)
     within = f" within each of {members} members" if members > 1 else ""
+    reach = (
+        "Over members, a mean of" if test.over_members else "With this null, a size of"
+    )
     halves = ", across opposite halves of the trials" if joined.cross_fit else ""
     return (
         f"{request.statistic_name} = {test.statistic:.2f} "
         f"[{test.ci[0]:.2f}, {test.ci[1]:.2f}] over {joined.n} {axis}s{within}{halves}; "
-        f"p = {test.p_value:.2g}{' in these members' if members > 1 else ''}. With this null, a size of "
+        f"p = {test.p_value:.2g}{' in these members' if members > 1 else ''}. {reach} "
         f"{test.minimum_detectable:.2f} would have been found with power .8."
     )
 

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["anchors_of", "finding_card", "finding_label", "level_class", "link_card"]
 
-_DETAILS = ("target", "stimulus", "measure", "readout", "on", "by", "over")
+_DETAILS = (
+    "target",
+    "stimulus",
+    "measure",
+    "readout",
+    "on",
+    "by",
+    "over",
+    "between",
+    "beyond",
+)
 _ACRONYMS = {"rdm": "RDM", "rdms": "RDMs"}
 STYLES = {
     "supported": "yes",

@@ -117,6 +117,8 @@ def compare_rdms(
             "a": f"finding {a.id}",
             "b": f"finding {b.id}",
             "comparator": comparator,
+            "between": _between(job),
+            "beyond": "beyond the control" if shown else "",
             "control": plain_parameter(control),
             "null": job.scheme,
             "n_permutations": len(job.moves),
@@ -138,6 +140,13 @@ def _check_counts(**counts: int) -> None:
         if int(value) != value or value < 1:
             msg = f"{argument} must be a whole number of at least 1; got {value!r}."
             raise OptionError(msg)
+
+
+def _between(job: Comparison) -> str:
+    """Return the sites compared, where each side has one."""
+    sites_a, sites_b = job.pair.sites_a, job.pair.sites_b
+    one = len(sites_a) == len(sites_b) == 1
+    return f"{sites_a[0]} and {sites_b[0]}" if one else ""
 
 
 def _control_name(control: Any) -> str:

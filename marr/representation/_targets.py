@@ -85,6 +85,13 @@ class Target:
         return mean
 
 
+def _selection(name: str, *, timed: bool) -> str:
+    """Return the line of code that keeps the trials with a value."""
+    if timed:
+        return f"system.select(system.variables[{name!r}].notnull().any('time').values)"
+    return f"system.select(system.trials[{name!r}].notna())"
+
+
 def resolve_target(system: System, name: str, *, kind: str | None = None) -> Target:
     """Return a column of the trial table or a continuous variable as a target.
 
@@ -111,13 +118,13 @@ def resolve_target(system: System, name: str, *, kind: str | None = None) -> Tar
     if not known.any() or (timed and not known.any(axis=1).all()):
         msg = (
             f"target {name!r} has trials without any value; drop them: "
-            "system.select(mask of the other trials)."
+            f"{_selection(name, timed=timed)}."
         )
         raise ContractError(msg)
     if not timed and not known.all():
         msg = (
             f"target {name!r} has {int((~known).sum())} values that are not finite. "
-            "Drop these trials with system.select()."
+            f"Drop these trials: {_selection(name, timed=timed)}."
         )
         raise ContractError(msg)
     target = Target(name, kind, np.empty(0), known, time=time)
