@@ -185,8 +185,8 @@ def _answers(
         CARRY,
         f"The prior is there before the stimulus (balanced accuracy {number(before)} at "
         "the first step, chance 0.50) and stays through the trial; the stimulus can "
-        f"be read once it is shown (R² {number(float(stimulus.sel(time=2)))} before, which "
-        "the prior explains, and "
+        f"be read once it is shown (R² {number(float(stimulus.sel(time=2)))} before, as the prior "
+        "predicts the side, and "
         f"{number(float(stimulus.max()))} at most).",
     )
     costly = (needed.estimate["p_corrected"] < 0.05) & (needed.estimate["estimate"] > 0)
