@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats as scipy_stats
 
+from marr.errors import ContractError
 from marr.links._pairs import pair_permutations
 from marr.links._rank_kernel import (
     bootstrap_statistics,
@@ -88,6 +89,10 @@ def correlate_along(
         if len(members) >= 3
         else max(map(_detectable, drawn))
     )
+    if joined.shuffled is not None:
+        beyond, draws = _beyond_shuffles(joined, members, ranked=ranked)
+        p = max(p, _two_sided(beyond, draws, positive=statistic > 0))
+        detectable = max(detectable, _detectable(draws))
     ci, interval = _interval(joined, members, per_member, seed, ranked=ranked)
     return LinkTest(
         statistic=statistic,
@@ -127,8 +132,7 @@ def _nulls(
 
     Members of the axis (or the units that pairs are made of) are exchanged. Surrogates
     that came with a finding are a null of their own: exchange alone does not know that
-    autocorrelated units correlate by chance, or that units that follow what all
-    follow have large patterns for whatever labels.
+    autocorrelated units correlate by chance.
     """
     x, y, controls = _part(joined, rows)
     found = []
@@ -138,12 +142,6 @@ def _nulls(
             np.array(
                 [rank_statistic(x, d[None], controls, ranked=ranked) for d in draws]
             )
-        )
-    if joined.shuffled is not None:
-        shown = joined.shuffled[:, :, rows]
-        shown = shown[np.isfinite(shown).all(axis=(1, 2))]
-        found.append(
-            np.array([rank_statistic(d, y, controls, ranked=ranked) for d in shown])
         )
     n_permutations, seed = draws_and_seed
     if along == "pair":
@@ -163,13 +161,41 @@ def _nulls(
     return [draws for draws in found if len(draws)]
 
 
-def _two_sided(statistic: float, draws: NDArray[np.float64]) -> float:
-    """Return twice the tail on the side of the statistic's sign.
+def _beyond_shuffles(
+    joined: Joined, members: list[NDArray[np.intp]], *, ranked: bool
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the statistic of readouts less what shuffled labels give, and its null.
+
+    Exchange does not know that units that follow what many follow have large patterns
+    for any labels, and cost more when they are removed. What each unit gives on
+    average (over the shuffles and the data, which are alike under no relation) is
+    taken off, and the data compared with the shuffles.
+    """
+    if joined.shuffled is None:
+        msg = "internal: there are no shuffled labels to compare with."
+        raise ContractError(msg)
+    parts = []
+    for rows in members:
+        x, y, controls = _part(joined, rows)
+        draws = joined.shuffled[:, :, rows]
+        draws = draws[np.isfinite(draws).all(axis=(1, 2))]
+        every = np.concatenate([x[None], draws])
+        every = every - every.mean(axis=0)
+        parts.append([rank_statistic(e, y, controls, ranked=ranked) for e in every])
+    shortest = min(map(len, parts))
+    found = _mean_z(np.array([part[:shortest] for part in parts]))
+    return float(found[0]), found[1:]
+
+
+def _two_sided(
+    statistic: float, draws: NDArray[np.float64], *, positive: bool | None = None
+) -> float:
+    """Return twice the tail on the side of the sign of the statistic (or as told).
 
     A null need not be centered on zero: a positive correlation that is smaller than those
     of the null is not evidence for one, nor against.
     """
-    tail = "greater" if statistic > 0 else "less"
+    tail = "greater" if (statistic > 0 if positive is None else positive) else "less"
     return min(1.0, 2.0 * float(permutation_p(np.array(statistic), draws, tail=tail)))
 
 
@@ -225,7 +251,10 @@ def _null_words(joined: Joined, along: str, n_members: int, n_permutations: int)
             "activity shifted in time by itself)"
         )
     if joined.shuffled is not None:
-        others.append(f"{len(joined.shuffled)} decodings of shuffled labels")
+        others.append(
+            f"{len(joined.shuffled)} decodings of shuffled labels (readouts less what "
+            "they give on average)"
+        )
     if not others:
         return exchange
     drawn = f"{exchange} ({n_permutations} draws)"

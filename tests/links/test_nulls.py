@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 import marr
 from marr.findings import Finding
 from marr.links import link
+from marr.links._correlate import _detectable, _two_sided
 from marr.links._pairs import pair_permutations
 from marr.links._rank_kernel import permuted_statistics, rank_statistic
 
@@ -127,25 +128,39 @@ def test_a_pattern_that_any_labels_give_is_no_use(rng):
     judged = link(readout(base, halves, shuffles), needed, kind="used")
     assert judged.statistic == alone.statistic
     assert judged.verdict == "no link seen"
-    assert judged.minimum_detectable > 0.8
     assert "200 decodings of shuffled labels" in judged.null
     assert "no_shuffled_labels" not in {n.code for n in judged.notes}
-    other = rng.normal(size=30) + 0.3 * rng.normal(size=(200, 2, 30))
-    assert (
-        link(readout(base, halves, other), needed, kind="used").verdict == "supported"
-    )
     assert link(readout(base, halves, shuffles), needed).verdict == "supported"
 
 
-def test_a_correlation_below_that_of_shuffled_labels_is_not_supported(rng):
-    base = rng.normal(size=40)
-    weak = base + 1.2 * rng.normal(size=40)
-    shuffles = base + 0.05 * rng.normal(size=(200, 2, 40))
-    found = link(
-        readout(weak, [weak, weak], shuffles), effect(base, [base, base]), kind="used"
+def test_what_labels_add_is_found_above_what_any_labels_give(rng):
+    base, code = rng.normal(size=(2, 30))
+    halves = base + code + 0.3 * rng.normal(size=(2, 30))
+    shuffles = base + 0.3 * rng.normal(size=(200, 2, 30))
+    needed = effect(base + code, [base + code, base + code])
+    assert link(readout(base, halves, shuffles), needed, kind="used").verdict == (
+        "supported"
     )
-    assert found.statistic > 0.2
-    assert found.p_value == 1.0
+
+
+def test_taking_off_what_any_labels_give_turns_no_sign(rng):
+    """All units carry the labels alike; those that follow the others cost more."""
+    base = rng.normal(size=40)
+    halves = 0.3 * rng.normal(size=(2, 40))
+    shuffles = base + 0.3 * rng.normal(size=(200, 2, 40))
+    found = link(
+        readout(halves[0], halves, shuffles), effect(base, [base, base]), kind="used"
+    )
+    assert found.verdict == "no link seen"
+
+
+def test_a_correlation_below_that_of_the_null_is_not_supported():
+    draws = np.linspace(0.5, 0.7, 199)  # not centered on 0
+    assert _two_sided(0.3, draws) == 1.0
+    assert _two_sided(0.9, draws) == pytest.approx(2 / 200)
+    assert _two_sided(-0.3, draws) == pytest.approx(2 / 200)
+    assert _two_sided(-0.3, draws, positive=True) == 1.0
+    assert _detectable(draws) > 0.65
 
 
 def test_trials_of_one_half_are_linked_as_they_are(rng):
