@@ -96,7 +96,8 @@ def decode(
         Score over (site, time): balanced accuracy, out-of-fold R², or mean cosine of
         the angular error (with `median_error` in degrees). Tables: "unit" (pattern,
         weight, spread, halves), "baseline" (what is possible without activity),
-        "site" and "time" (averages of a map), "time_time".
+        "site" and "time" (averages of a map), "time_time", "null" (patterns of the units
+        for each shuffle of the labels, which a link "used" must beat).
 
     Raises
     ------

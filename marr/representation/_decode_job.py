@@ -16,6 +16,7 @@ from marr.representation._maps import estimate_table, make_map, map_table, squar
 from marr.representation._plan import Plan, make_plan
 from marr.representation._probe_kernel import PENALTIES
 from marr.representation._targets import Target, design_matrix, resolve_target
+from marr.representation._unit_null import unit_null
 from marr.representation._unit_table import unit_table
 
 if TYPE_CHECKING:
@@ -171,11 +172,14 @@ def unit_tables(job: Job) -> tuple[dict[str, xr.Dataset], list[Note]]:
         job.system.halves,
         job.settings,
     )
-    baseline = _baseline(plain)
-    return {
-        "unit": table,
-        **({} if baseline is None else {"baseline": baseline}),
-    }, notes
+    tables, baseline = {"unit": table}, _baseline(plain)
+    if baseline is not None:
+        tables["baseline"] = baseline
+    if job.n_shuffles:
+        tables["null"] = unit_null(
+            layout, job.draws, design, job.plan.folds, job.system.halves, job.settings
+        )
+    return tables, notes
 
 
 def _baseline(job: Job) -> xr.Dataset | None:
