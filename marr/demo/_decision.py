@@ -205,6 +205,7 @@ def _in_words(link: Link) -> str:
     return {
         "supported": "yes, on average over seeds",
         "reversed": "no, rather the others",
+        "no link seen": "not shown - shuffled labels give as much",
         "mixed": "not in general - the seeds disagree",
     }.get(link.verdict, link.verdict)
 

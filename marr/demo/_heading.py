@@ -223,7 +223,8 @@ def _need(
         + (
             "those from which heading is decodable, also among units equally active"
             if link.verdict == "supported"
-            else f"not shown to be those from which heading is decodable ({link.verdict})"
+            else "not shown to be those from which heading is decodable, beyond what "
+            "shuffled labels give too"
         )
         + f" ({link.statistic_name} {signed_interval((link.statistic, *link.ci))}).",
     )
@@ -250,5 +251,5 @@ def _sleep(report: Report, step: Steps, wake: Recording, sleep: Recording) -> No
         f"{'Yes' if kept else 'Not shown'}: pairs of thalamic neurons that fire together "
         f"in wake do so in sleep (r = {signed_interval((link.statistic, *link.ci))} over "
         f"{link.n} pairs of one animal; independent recordings, p = {link.p_value:.2g} "
-        "against units shifted in time).",
+        "against shifted activity and against exchanged units).",
     )

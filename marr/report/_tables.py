@@ -39,10 +39,14 @@ def dataset_frame(table: xr.Dataset) -> pd.DataFrame:
 
 
 def finding_tables(finding: Finding) -> dict[str, pd.DataFrame]:
-    """Return every table of a finding by name, the estimate first, none twice."""
+    """Return the tables of a finding by name, the estimate first, none twice.
+
+    Draws of a null (the table "null") are for links, not for readers: they stay in the
+    report's JSON and out of its tables and CSV files.
+    """
     frames = {"estimate": dataset_frame(finding.estimate)}
     for name, table in finding.tables.items():
-        if not table.data_vars or table.identical(finding.estimate):
+        if name == "null" or not table.data_vars or table.identical(finding.estimate):
             continue
         frames[name] = dataset_frame(table)
     return frames
