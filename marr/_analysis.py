@@ -6,7 +6,7 @@ import functools
 import hashlib
 import inspect
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
@@ -236,8 +236,3 @@ def plain_parameter(value: Any) -> Any:
         if isinstance(getattr(value, attribute, None), str):
             return getattr(value, attribute)
     return type(value).__name__
-
-
-def with_notes(finding: Finding, *notes: Note) -> Finding:
-    """Return the finding with more notes."""
-    return replace(finding, notes=(*finding.notes, *notes))

@@ -13,6 +13,7 @@ from scipy import stats
 
 from marr.errors import ContractError, EvidenceError
 from marr.findings import FigureSpec, Finding, Note, provenance
+from marr.findings._parts import RANDOM_BAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -257,8 +258,7 @@ def _range_sentence(
 def _figure_for_cohort(spec: FigureSpec, per_member: bool) -> FigureSpec:
     if per_member:
         # members have their own bands, which would jump from unit to unit
-        band = " The gray band holds 5 to 95 % of matched random sets."
-        caption = spec.caption.replace(band, "")
+        caption = spec.caption.replace(RANDOM_BAND, "")
         return replace(spec, caption=caption, band_low=None, band_high=None)
     return replace(
         spec, caption=f"{spec.caption} Mean over members; intervals are over members."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from marr.errors import ContractError, EvidenceError, StatisticsError, nearest
 from marr.findings import Note
@@ -22,6 +23,7 @@ __all__ = [
     "dependent_units",
     "read_series",
     "resampling_weights",
+    "trial_table",
 ]
 
 _FEWEST = 5  # trials without which nothing is resampled
@@ -202,3 +204,29 @@ def dependence_notes(n_missing: int, n_values: int, resampled: str) -> list[Note
             "The interval holds for other stretches of this recording.",
         ))  # fmt: skip
     return notes
+
+
+def trial_table(system: System, values: np.ndarray, *, what: str) -> xr.Dataset:
+    """Return the mean absolute value of each trial over its known times, with halves.
+
+    Parameters
+    ----------
+    system : System
+        Whose trials these are.
+    values : array of shape (n_trials, n_times)
+        NaN where nothing is known.
+    what : str
+        "value" or "error", for the table's note on what was reduced.
+    """
+    seen = ~np.isnan(values)
+    count = seen.sum(axis=1)
+    total = np.where(seen, np.abs(values), 0.0).sum(axis=1)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return xr.Dataset(
+        {"estimate": ("trial", mean)},
+        coords={
+            "trial": system.trial_index.to_numpy(),
+            "half": ("trial", system.halves),
+        },
+        attrs={"reduction": f"mean absolute {what} over time"},
+    )

@@ -12,7 +12,12 @@ from marr.errors import StatisticsError, check_option
 from marr.stats import holm, percentile_interval, permutation_p, permutations
 
 from ._answers import clusters_of, conditions
-from ._continuous import dependence_notes, dependent_units, resampling_weights
+from ._continuous import (
+    dependence_notes,
+    dependent_units,
+    resampling_weights,
+    trial_table,
+)
 from ._estimation_text import figures, methods_text, pair_notes, summarizer
 from ._report_pair import Pair, read_pair
 from ._series_kernel import ERROR, circular_error, error_summary, shuffled_error
@@ -202,18 +207,7 @@ def _estimate_table(
 
 
 def _trial_table(system: System, errors: np.ndarray, pair: Pair) -> xr.Dataset:
-    seen = ~np.isnan(errors)
-    count = seen.sum(axis=1)
-    total = np.where(seen, np.abs(errors), 0.0).sum(axis=1)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    table = xr.Dataset(
-        {"estimate": ("trial", mean)},
-        coords={
-            "trial": system.trial_index.to_numpy(),
-            "half": ("trial", system.halves),
-        },
-        attrs={"reduction": "mean absolute error over time"},
-    )
+    table = trial_table(system, errors, what="error")
     table["estimate"].attrs.update(
         long_name="absolute error", units=pair.units, better="lower"
     )

@@ -19,6 +19,7 @@ from ._continuous import (
     dependent_units,
     read_series,
     resampling_weights,
+    trial_table,
 )
 from ._psychometric_tables import nice_grid
 from ._series_kernel import MOVEMENT, movement_summary
@@ -148,18 +149,7 @@ def _estimate(
 
 
 def _trial_table(system: System, values: np.ndarray, units: str) -> xr.Dataset:
-    seen = ~np.isnan(values)
-    count = seen.sum(axis=1)
-    total = np.where(seen, np.abs(values), 0.0).sum(axis=1)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    table = xr.Dataset(
-        {"estimate": ("trial", mean)},
-        coords={
-            "trial": system.trial_index.to_numpy(),
-            "half": ("trial", system.halves),
-        },
-        attrs={"reduction": "mean absolute value over time"},
-    )
+    table = trial_table(system, values, what="value")
     table["estimate"].attrs.update(long_name="mean absolute value", units=units)
     return table
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["mouse_decision"]
 
 PROTOCOLS = ("biased", "training")
-BLOCKS = (0.2, 0.5, 0.8)
 
 
 def mouse_decision(*, protocol: str = "biased", no_go: str = "drop") -> Recording:

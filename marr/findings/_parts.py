@@ -7,9 +7,12 @@ from typing import Any
 
 from marr.errors import check_option
 
-__all__ = ["FIGURE_KINDS", "FigureSpec", "Note"]
+__all__ = ["FIGURE_KINDS", "RANDOM_BAND", "FigureSpec", "Note"]
 
 FIGURE_KINDS = ("points", "line", "map", "matrix", "curve", "scatter")
+
+RANDOM_BAND = " The gray band holds 5 to 95 % of matched random sets."
+"""End of a caption with a comparison band; goes where the band is taken out."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marr.findings import FigureSpec, Note, verb
+from marr.findings._parts import RANDOM_BAND
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -239,7 +240,7 @@ def ablation_figures(
     """Return the figures: members ranked by loss, and the dose curve."""
     what = f"loss of {wording.measure}"
     label = f"{what} ({wording.units})" if wording.units else what
-    band = " The gray band holds 5 to 95 % of matched random sets." if random else ""
+    band = RANDOM_BAND if random else ""
     figures = [
         FigureSpec(
             "points",

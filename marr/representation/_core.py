@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from marr.errors import OptionError
-from marr.representation._draws import Draws, arrange
+from marr.representation._draws import Draws, arrange, design_rows
 from marr.representation._probe_kernel import Problem
 from marr.representation._score_kernel import KINDS, ProbeResult, across_times, probe
 
@@ -102,9 +102,7 @@ def run_cell(
     """
     penalties = settings.tensor(np.asarray(settings.penalties))
     fold = torch.from_numpy(np.ascontiguousarray(folds)).to(penalties.device)
-    nuisances = (
-        None if design is None else settings.tensor(_design_rows(design, layout))
-    )
+    nuisances = None if design is None else settings.tensor(design_rows(design, layout))
     if draws.joint and nuisances is not None and layout.row_bin is None:
         fixed = (fold, nuisances, penalties)
         return _run_joint(x, layout, draws, fixed, settings, across=across)
@@ -209,12 +207,3 @@ def _steps(n: int, size: int) -> Iterator[tuple[int, int]]:
 
 def _cut(values: torch.Tensor, low: int, high: int) -> torch.Tensor:
     return values if values.shape[0] == 1 else values[low:high]
-
-
-def _design_rows(
-    design: npt.NDArray[np.float64], layout: Layout
-) -> npt.NDArray[np.float64]:
-    """Bring nuisances into rows, (1 or times, rows, nuisances)."""
-    if design.ndim == 2:
-        return design[None]
-    return arrange(design[None], layout)[:, :, 0]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from marr.representation._plan import Plan
     from marr.representation._targets import Target
 
-__all__ = ["Draws", "arrange", "make_draws"]
+__all__ = ["Draws", "arrange", "design_rows", "make_draws"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,12 @@ def arrange(values: npt.NDArray[Any], layout: Layout) -> npt.NDArray[Any]:
             values[:, :, layout.time_bins].transpose(2, 1, 0, 3)
         )
     return np.ascontiguousarray(np.moveaxis(values, 0, 1)[None])
+
+
+def design_rows(
+    design: npt.NDArray[np.float64], layout: Layout
+) -> npt.NDArray[np.float64]:
+    """Bring nuisances into rows, (1 or times, rows, nuisances)."""
+    if design.ndim == 2:
+        return design[None]
+    return arrange(design[None], layout)[:, :, 0]

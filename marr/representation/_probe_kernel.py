@@ -40,7 +40,6 @@ PENALTIES = tuple(float(10.0**k) for k in range(-4, 3))
 """Penalties tried by default, relative to the number of training rows."""
 
 Activity = Float[Tensor, "times rows units"]
-Targets = Float[Tensor, "target_times rows draws outputs"]
 
 
 class Problem(NamedTuple):

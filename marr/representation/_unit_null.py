@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from marr.representation._draws import arrange
+from marr.representation._draws import arrange, design_rows
 from marr.representation._probe_kernel import Problem, choose_penalties
 from marr.representation._score_kernel import (
     discriminant_weights,
@@ -65,12 +65,7 @@ def unit_null(
     Dataset
         `estimate` (draw, unit) and `half_estimate` (draw, half, unit), half precision: ranks need no more.
     """
-    nuisances = None
-    if design is not None:
-        rows = (
-            design[None] if design.ndim == 2 else arrange(design[None], layout)[:, :, 0]
-        )
-        nuisances = settings.tensor(rows)
+    nuisances = None if design is None else settings.tensor(design_rows(design, layout))
     folds, halves = folds[layout.row_trial], halves[layout.row_trial]
     masks = [np.ones(len(folds), dtype=bool), halves == 0, halves == 1]
     parts = []
