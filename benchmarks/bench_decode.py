@@ -32,9 +32,9 @@ from sklearn.preprocessing import StandardScaler
 
 import marr
 from marr.representation import decode
-from marr.representation._geometry import make_geometry
-from marr.representation._probe_kernel import PENALTIES, Problem
-from marr.representation._score_kernel import KINDS, across_times, probe
+from marr.representation._probes._probe_kernel import PENALTIES, Problem
+from marr.representation._probes._score_kernel import KINDS, across_times, probe
+from marr.representation._rsa._geometry import make_geometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from marr.representation._compare_rdms import compare_rdms
-from marr.representation._decode import decode
-from marr.representation._pairwise import pairwise_correlations
-from marr.representation._rdm import rdm
+from marr.representation._probes._decode import decode
+from marr.representation._rsa._compare_rdms import compare_rdms
+from marr.representation._rsa._rdm import rdm
+from marr.representation._units._pairwise import pairwise_correlations
 
 __all__ = ["compare_rdms", "decode", "pairwise_correlations", "rdm"]

@@ -8,8 +8,8 @@ import pytest
 
 import marr
 from marr.representation import rdm
-from marr.representation._compare_kernel import compare_pairs
-from marr.representation._rdm_kernel import (
+from marr.representation._rsa._compare_kernel import compare_pairs
+from marr.representation._rsa._rdm_kernel import (
     Whitening,
     crossnobis_pairs,
     mean_of_pairs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marr.errors import StatisticsError
-from marr.representation._rdm_kernel import (
+from marr.representation._rsa._rdm_kernel import (
     MEAN_DISTANCES,
     Shrinkage,
     Whitening,

@@ -11,7 +11,7 @@ import xarray as xr
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
-from marr.representation._pairwise_kernel import (
+from marr.representation._units._pairwise_kernel import (
     pair_correlations,
     resampled_correlations,
     shifted_correlations,

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from marr.representation._core import Settings, run_cell
-from marr.representation._decode_text import score_attrs
 from marr.representation._draws import Draws, make_draws
 from marr.representation._layout import Layout, build_layout
-from marr.representation._maps import estimate_table, make_map, map_table, square_table
 from marr.representation._plan import Plan, make_plan
-from marr.representation._probe_kernel import PENALTIES
+from marr.representation._probes._core import Settings, run_cell
+from marr.representation._probes._decode_text import score_attrs
+from marr.representation._probes._maps import (
+    estimate_table,
+    make_map,
+    map_table,
+    square_table,
+)
+from marr.representation._probes._probe_kernel import PENALTIES
+from marr.representation._probes._unit_null import unit_null
+from marr.representation._probes._unit_table import unit_table
 from marr.representation._targets import Target, design_matrix, resolve_target
-from marr.representation._unit_null import unit_null
-from marr.representation._unit_table import unit_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from marr.findings import Note
-    from marr.representation._core import CellResult
+    from marr.representation._probes._core import CellResult
     from marr.systems import System
 
 __all__ = ["Job", "prepare", "score_tables", "unit_tables"]

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import marr
-from marr.representation._pattern_kernel import unit_patterns
-from marr.representation._probe_kernel import Problem
-from marr.representation._unit_null import pattern_lengths
+from marr.representation._probes._pattern_kernel import unit_patterns
+from marr.representation._probes._probe_kernel import Problem
+from marr.representation._probes._unit_null import pattern_lengths
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "number", "angle"])

@@ -13,8 +13,8 @@ from marr.stats import binomial_interval
 if TYPE_CHECKING:
     import xarray as xr
 
-    from marr.representation._decode_job import Job
     from marr.representation._layout import Layout
+    from marr.representation._probes._decode_job import Job
     from marr.representation._targets import Target
     from marr.systems import System
 

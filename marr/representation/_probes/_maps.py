@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from marr.representation._score_kernel import KINDS
+from marr.representation._probes._score_kernel import KINDS
 from marr.stats import (
     bootstrap_weights,
     cluster_correction,
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from marr.representation._core import CellResult
     from marr.representation._layout import Layout
     from marr.representation._plan import Plan
+    from marr.representation._probes._core import CellResult
     from marr.representation._targets import Target
 
 __all__ = [

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marr.representation._probe_kernel import Problem, project
-from marr.representation._score_kernel import (
+from marr.representation._probes._probe_kernel import Problem, project
+from marr.representation._probes._score_kernel import (
     discriminant_weights,
     fit_probe,
     regression_weights,

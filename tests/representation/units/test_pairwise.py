@@ -7,7 +7,7 @@ import pytest
 
 import marr
 from marr.representation import pairwise_correlations
-from marr.representation._pairwise_kernel import (
+from marr.representation._units._pairwise_kernel import (
     pair_correlations,
     resampled_correlations,
     shifted_correlations,

@@ -12,13 +12,13 @@ from marr._analysis import plain_parameter
 from marr._option_types import checked
 from marr.errors import OptionError, check_option
 from marr.findings import FigureSpec, Finding, Note, provenance, weaker_grade
-from marr.representation._compare_job import NAMES, compare, prepare_comparison
-from marr.representation._matched import match_conditions
+from marr.representation._rsa._compare_job import NAMES, compare, prepare_comparison
+from marr.representation._rsa._matched import match_conditions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from marr.representation._compare_job import Comparison
+    from marr.representation._rsa._compare_job import Comparison
 
 __all__ = ["compare_rdms"]
 

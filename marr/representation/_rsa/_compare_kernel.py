@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.stats import kendalltau, rankdata
 
-from marr.representation._rdm_kernel import upper
+from marr.representation._rsa._rdm_kernel import upper
 
 __all__ = [
     "COMPARATORS",

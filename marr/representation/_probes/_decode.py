@@ -9,7 +9,8 @@ import numpy as np
 
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, check_option
-from marr.representation._decode_text import (
+from marr.representation._layout import check_over
+from marr.representation._probes._decode_text import (
     decode_figures,
     gate_notes,
     map_notes,
@@ -17,13 +18,12 @@ from marr.representation._decode_text import (
     question_text,
     summarize,
 )
-from marr.representation._layout import check_over
 from marr.representation._targets import control_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marr.representation._decode_job import Job
+    from marr.representation._probes._decode_job import Job
     from marr.systems import System
 
 __all__ = ["decode"]
@@ -126,7 +126,7 @@ def decode(
     axes, names = check_over(over), control_names(control, target)
     _check_numbers(n_folds, penalty, n_permutations)
     check_option("correction", correction, CORRECTIONS)
-    from marr.representation import _decode_job as jobs
+    from marr.representation._probes import _decode_job as jobs
 
     job = jobs.prepare(
         system,

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from marr.representation._probe_kernel import (
+from marr.representation._probes._probe_kernel import (
     Basis,
     CenteredTargets,
     Problem,

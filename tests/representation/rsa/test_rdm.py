@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 
 import marr
 from marr.representation import rdm
-from marr.representation._geometry import CrossGeometry, make_geometry
-from marr.representation._rdm_kernel import (
+from marr.representation._rsa._geometry import CrossGeometry, make_geometry
+from marr.representation._rsa._rdm_kernel import (
     Whitening,
     condition_means,
     mean_of_pairs,
@@ -224,7 +224,7 @@ def test_crossnobis_level_over_two_thousand_data_sets(rng, shape):
 
 @pytest.mark.slow
 def test_jackknife_intervals_cover(rng):
-    from marr.representation._rdm_job import _reach
+    from marr.representation._rsa._rdm_job import _reach
 
     shape = {"n_repeats": 8, "n_conditions": 4, "n_units": 6, "n_folds": 8}
     _, _, estimates, left_out = simulate(rng, 300, spread=0.4, **shape)

@@ -9,8 +9,8 @@ import torch
 import xarray as xr
 
 from marr.representation._draws import arrange, design_rows
-from marr.representation._probe_kernel import Problem, choose_penalties
-from marr.representation._score_kernel import (
+from marr.representation._probes._probe_kernel import Problem, choose_penalties
+from marr.representation._probes._score_kernel import (
     discriminant_weights,
     fit_probe,
     regression_weights,
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-    from marr.representation._core import Settings
     from marr.representation._draws import Draws
     from marr.representation._layout import Layout
+    from marr.representation._probes._core import Settings
 
 __all__ = ["pattern_lengths", "unit_null"]
 

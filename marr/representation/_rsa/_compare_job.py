@@ -10,7 +10,7 @@ import xarray as xr
 
 from marr.errors import EvidenceError, OptionError, check_option
 from marr.findings import Finding
-from marr.representation._compare_kernel import (
+from marr.representation._rsa._compare_kernel import (
     bootstrap_comparison,
     compare_pairs,
     condition_permutations,
@@ -19,7 +19,7 @@ from marr.representation._compare_kernel import (
     residual_pairs,
     rotations,
 )
-from marr.representation._rdm_kernel import upper
+from marr.representation._rsa._rdm_kernel import upper
 from marr.stats import (
     bootstrap_weights,
     max_statistic,
@@ -31,7 +31,7 @@ from marr.stats import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from marr.representation._matched import Matched
+    from marr.representation._rsa._matched import Matched
 
 __all__ = ["Comparison", "compare", "prepare_comparison"]
 

@@ -11,8 +11,8 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from marr.representation._probe_kernel import Problem, choose_penalties
-from marr.representation._score_kernel import KINDS, across_times, probe
+from marr.representation._probes._probe_kernel import Problem, choose_penalties
+from marr.representation._probes._score_kernel import KINDS, across_times, probe
 
 
 def tensor(values):

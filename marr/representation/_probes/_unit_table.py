@@ -11,16 +11,16 @@ from scipy import special
 
 from marr.findings import Note
 from marr.representation._draws import arrange
-from marr.representation._pattern_kernel import unit_patterns
-from marr.representation._probe_kernel import Problem
+from marr.representation._probes._pattern_kernel import unit_patterns
+from marr.representation._probes._probe_kernel import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from marr.representation._core import CellResult, Settings
     from marr.representation._layout import Cell, Layout
+    from marr.representation._probes._core import CellResult, Settings
     from marr.representation._targets import Target
 
 __all__ = ["unit_table"]

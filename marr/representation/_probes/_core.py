@@ -10,8 +10,13 @@ import torch
 
 from marr.errors import OptionError
 from marr.representation._draws import Draws, arrange, design_rows
-from marr.representation._probe_kernel import Problem
-from marr.representation._score_kernel import KINDS, ProbeResult, across_times, probe
+from marr.representation._probes._probe_kernel import Problem
+from marr.representation._probes._score_kernel import (
+    KINDS,
+    ProbeResult,
+    across_times,
+    probe,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -315,7 +315,7 @@ def test_same_seed_same_bytes_and_json_round_trip(rng):
 
 
 def test_order_of_units_and_parts_of_the_work_do_not_matter(rng, monkeypatch):
-    from marr.representation import _core
+    from marr.representation._probes import _core
 
     system = make(rng)
     whole = decode(system, "choice", n_permutations=19, cross_temporal=True)
@@ -367,10 +367,10 @@ def test_corrections_never_lower_a_p_value(rng, correction):
 
 def test_interval_covers_the_score_of_the_fitted_probes(rng):
     """Fixed probes on fresh trials: the bootstrap must cover their true accuracy."""
-    from marr.representation._core import CellResult
     from marr.representation._layout import Layout
-    from marr.representation._maps import estimate_table, make_map
     from marr.representation._plan import Plan
+    from marr.representation._probes._core import CellResult
+    from marr.representation._probes._maps import estimate_table, make_map
     from marr.representation._targets import Target
 
     n, n_sets, truth = 60, 2000, 0.7

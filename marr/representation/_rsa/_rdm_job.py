@@ -10,9 +10,9 @@ import xarray as xr
 from scipy import special
 
 from marr.errors import StatisticsError
-from marr.representation._geometry import Geometry, make_geometry
 from marr.representation._plan import make_plan
-from marr.representation._rdm_kernel import upper
+from marr.representation._rsa._geometry import Geometry, make_geometry
+from marr.representation._rsa._rdm_kernel import upper
 from marr.stats import max_statistic, permutation_p, rank_correlation, spearman_brown
 from marr.systems import stack_units
 

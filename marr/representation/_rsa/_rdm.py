@@ -12,7 +12,7 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError, check_option
 from marr.findings import FigureSpec, Note
 from marr.representation._conditions import resolve_conditions
-from marr.representation._rdm_job import (
+from marr.representation._rsa._rdm_job import (
     SiteRdm,
     labelled,
     plan_rdm,

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 
 import marr
 from marr.representation import compare_rdms, rdm
-from marr.representation._compare_kernel import (
+from marr.representation._rsa._compare_kernel import (
     bootstrap_comparison,
     compare_pairs,
     condition_permutations,
@@ -18,7 +18,7 @@ from marr.representation._compare_kernel import (
     permuted_comparison,
     rotations,
 )
-from marr.representation._rdm_kernel import upper
+from marr.representation._rsa._rdm_kernel import upper
 from marr.stats import partial_correlation, permutation_p
 
 

@@ -1,0 +1,1 @@
+"""Alignment: how alike two representations are, under which invariance."""

@@ -1,0 +1,1 @@
+"""Sparse dictionaries and factorizations of activity."""

@@ -1,0 +1,1 @@
+"""Encoding: how well features predict the activity of each unit."""

@@ -1,0 +1,1 @@
+"""Geometry and dimension of a population code."""

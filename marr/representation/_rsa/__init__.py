@@ -1,0 +1,1 @@
+"""Representational similarity analysis: dissimilarities, and inference on them."""

@@ -1,0 +1,1 @@
+"""Single units: what each of them, and each pair, does."""
