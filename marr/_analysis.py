@@ -47,7 +47,8 @@ class Draft:
     """What the body of an analysis knows; the decorator adds the rest.
 
     `summary` may be a function of the estimate, so that a cohort's combined estimate
-    gets a sentence of its own.
+    gets a sentence of its own. `others` are systems besides the first whose data went
+    in: the finding names and hashes them too.
     """
 
     estimate: xr.Dataset
@@ -62,6 +63,7 @@ class Draft:
     generalizes_over: str = "trials"
     level: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    others: Sequence[System] = ()
 
 
 def analysis(
@@ -115,7 +117,7 @@ def analysis(
                 draft,
                 name=name,
                 level=level,
-                systems=(system,),
+                systems=(system, *draft.others),
                 citations=citations,
                 parameters=parameters,
                 seconds=time.perf_counter() - started,
