@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import marr
 from marr.errors import ContractError
@@ -83,10 +84,17 @@ def test_bins_of_a_variable_are_rows_of_their_own():
     assert match.circular
 
 
-def test_infinite_activity_is_refused():
-    values = np.zeros((4, 2))
-    values[1, 0] = np.inf
-    a = marr.from_arrays({"s": values})
+def test_infinite_activity_of_a_model_is_refused():
+    class Log(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Identity()
+
+        def forward(self, x):
+            return self.layer(torch.log(x))
+
+    table = pd.DataFrame({"condition": list("abcd")})
+    a = marr.hook(Log(), torch.eye(4), table, sites=["layer"])
     codes = match_rows([a]).codes[0]
     with pytest.raises(ContractError, match="NaN or infinite"):
-        site_patterns(a, "s", codes, 4)
+        site_patterns(a, "layer", codes, 4)
