@@ -67,7 +67,11 @@ class Draft:
 
 
 def analysis(
-    *, level: str, citations: Sequence[str] = (), needs: str = ""
+    *,
+    level: str,
+    citations: Sequence[str] = (),
+    needs: str = "",
+    whole_cohort: bool = False,
 ) -> Callable[
     [Callable[Concatenate[Any, P], Draft]], Callable[Concatenate[Any, P], Finding]
 ]:
@@ -84,6 +88,9 @@ def analysis(
         Keys of the method's references.
     needs : str
         What the analysis needs that not every system has, in words; "" if nothing.
+    whole_cohort : bool
+        Hand a cohort to the function as it is, because members are compared with each
+        other, or resampled together; else members are analyzed one by one and combined.
     """
 
     def register(
@@ -100,12 +107,12 @@ def analysis(
             bound.apply_defaults()
             parameters = dict(list(bound.arguments.items())[1:])
             check_types(name, signature, parameters)
-            if isinstance(system, Cohort):
+            if isinstance(system, Cohort) and not whole_cohort:
                 findings = [_of_member(system, m, run, args, kwargs) for m in system]
                 return combine_members(
                     system, findings, seconds=time.perf_counter() - started
                 )
-            if not isinstance(system, System):
+            if not isinstance(system, (System, Cohort)):
                 msg = (
                     f"{name}: the first argument must be a System or a Cohort; got "
                     f"{type(system).__name__}. Make one with marr.from_arrays, "
@@ -117,7 +124,8 @@ def analysis(
                 draft,
                 name=name,
                 level=level,
-                systems=(system, *draft.others),
+                systems=(*_members(system), *draft.others),
+                name_of_first=system.name,
                 citations=citations,
                 parameters=parameters,
                 seconds=time.perf_counter() - started,
@@ -145,6 +153,10 @@ def _bound(
         raise TypeError(msg) from None
 
 
+def _members(system: System | Cohort) -> tuple[System, ...]:
+    return system.members if isinstance(system, Cohort) else (system,)
+
+
 def _of_member(
     cohort: Cohort, member: System, run: Callable[..., Finding], args: Any, kwargs: Any
 ) -> Finding:
@@ -165,9 +177,13 @@ def finding_from_draft(
     citations: Sequence[str] = (),
     parameters: dict[str, Any],
     seconds: float,
+    name_of_first: str | None = None,
 ) -> Finding:
-    """Return the finding of a draft: labels, provenance, trial hashes."""
-    _refuse_empty(draft, f"{name} of {systems[0].name!r}")
+    """Return the finding of a draft: labels, provenance, trial hashes.
+
+    `name_of_first` is the name of the cohort whose members come first in `systems`.
+    """
+    _refuse_empty(draft, f"{name} of {(name_of_first or systems[0].name)!r}")
     summary = (
         draft.summary(draft.estimate) if callable(draft.summary) else draft.summary
     )
@@ -175,11 +191,13 @@ def finding_from_draft(
         k: plain_parameter(v) for k, v in {**parameters, **draft.parameters}.items()
     }
     digest = hashlib.sha256("".join(s.fingerprint() for s in systems).encode())
+    named = [s.name for s in (systems if name_of_first is None else draft.others)]
+    named = named if name_of_first is None else [name_of_first, *named]
     finding = Finding(
         analysis=name,
         level=draft.level or level,
         evidence=draft.evidence,
-        system=" and ".join(dict.fromkeys(s.name for s in systems)),
+        system=" and ".join(dict.fromkeys(named)),
         question=draft.question,
         summary=summary,
         estimate=draft.estimate,
