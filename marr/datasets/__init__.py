@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marr.datasets._category_fmri import category_fmri
 from marr.datasets._mouse_decision import mouse_decision
 from marr.datasets._mouse_heading import mouse_heading
 from marr.datasets._registry import (
@@ -16,6 +17,7 @@ __all__ = [
     "DATASETS",
     "Dataset",
     "attribution",
+    "category_fmri",
     "citations",
     "list_datasets",
     "mouse_decision",

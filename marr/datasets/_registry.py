@@ -39,7 +39,7 @@ class Dataset:
     source : str
         Package the data were taken from.
     license : str
-        Terms of that package.
+        Terms of the data, or of that package where they carry none of their own.
     citations : tuple of str
         Keys of the references to cite.
     """
@@ -53,6 +53,15 @@ class Dataset:
 
 
 DATASETS = {
+    "category_fmri": Dataset(
+        name="category_fmri",
+        title="one person, 12 runs of pictures of eight categories, fMRI of 530 voxels "
+        "of one slice",
+        file="category_fmri.npz",
+        source="pymvpa2 2.6.5",
+        license="CC BY-SA 3.0 (the data file)",
+        citations=("haxby2001",),
+    ),
     "mouse_decision": Dataset(
         name="mouse_decision",
         title="one mouse, 11 sessions of a visual two-choice task with a block prior",
@@ -85,7 +94,7 @@ def list_datasets() -> pd.DataFrame:
     --------
     >>> import marr
     >>> list(marr.datasets.list_datasets().index)
-    ['mouse_decision', 'mouse_heading']
+    ['category_fmri', 'mouse_decision', 'mouse_heading']
     """
     import pandas as pd
 

@@ -241,6 +241,14 @@ CITATIONS: dict[str, Citation] = {
         "Residuals and influence in regression",
         "Chapman and Hall",
     ),
+    "haxby2001": Citation(
+        "Haxby, J. V. et al.",
+        2001,
+        "Distributed and overlapping representations of faces and objects in ventral "
+        "temporal cortex",
+        "Science 293, 2425-2430",
+        "10.1126/science.1063736",
+    ),
     "ibl2021": Citation(
         "The International Brain Laboratory et al.",
         2021,
