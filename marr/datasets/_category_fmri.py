@@ -9,11 +9,12 @@ import pandas as pd
 
 from marr.datasets._registry import DATASETS, data_file
 from marr.errors import check_option
-from marr.systems import Recording
+from marr.systems import from_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import xarray as xr
+
+    from marr.systems import Recording
 
 __all__ = ["category_fmri"]
 
@@ -97,32 +98,23 @@ def category_fmri(*, time: str = "mean") -> Recording:
         "scaling": "linear trend of each run removed; z-scores against rest of the run",
         "subjects": 1,
     }
-    array = _labelled(values, place, zooms, time, offsets)
-    return Recording(table, {"visual": array}, name="human visual cortex", info=info)
-
-
-def _labelled(
-    values: npt.NDArray[np.float64],
-    place: npt.NDArray[Any],
-    zooms: npt.NDArray[Any],
-    time: str,
-    offsets: npt.NDArray[np.intp],
-) -> xr.DataArray:
-    import xarray as xr
-
-    coords: dict[str, Any] = {
-        "unit_id": ("unit", [f"{i}-{j}" for i, j in place.tolist()]),
-        "voxel_i": ("unit", place[:, 0].astype(int)),
-        "voxel_j": ("unit", place[:, 1].astype(int)),
-        "x": ("unit", place[:, 0] * float(zooms[0])),
-        "y": ("unit", place[:, 1] * float(zooms[1])),
-    }
-    if time == "mean":
-        return xr.DataArray(values.mean(axis=1), dims=("trial", "unit"), coords=coords)
-    coords["time"] = offsets * float(zooms[3])
-    array = xr.DataArray(values, dims=("trial", "time", "unit"), coords=coords)
-    array.attrs["time_unit"] = "s"
-    return array
+    units = pd.DataFrame(
+        {
+            "voxel_i": place[:, 0].astype(int),
+            "voxel_j": place[:, 1].astype(int),
+            "x": place[:, 0] * float(zooms[0]),
+            "y": place[:, 1] * float(zooms[1]),
+        },
+        index=pd.Index([f"{i}-{j}" for i, j in place.tolist()], name="unit_id"),
+    )
+    return from_arrays(
+        {"visual": values.mean(axis=1) if time == "mean" else values},
+        table,
+        time=None if time == "mean" else offsets * float(zooms[3]),
+        units=units,
+        name="human visual cortex",
+        info=info,
+    )
 
 
 def _scaled(

@@ -241,6 +241,35 @@ CITATIONS: dict[str, Citation] = {
         "Residuals and influence in regression",
         "Chapman and Hall",
     ),
+    "badel2016": Citation(
+        "Badel, L., Ohta, K., Tsuchimoto, Y. & Kazama, H.",
+        2016,
+        "Decoding of context-dependent olfactory behavior in Drosophila",
+        "Neuron 91, 155-167",
+        "10.1016/j.neuron.2016.05.022",
+    ),
+    "munch2016": Citation(
+        "Münch, D. & Galizia, C. G.",
+        2016,
+        "DoOR 2.0 - comprehensive mapping of Drosophila melanogaster odorant responses",
+        "Scientific Reports 6, 21841",
+        "10.1038/srep21841",
+    ),
+    "lynott2020": Citation(
+        "Lynott, D., Connell, L., Brysbaert, M., Brand, J. & Carney, J.",
+        2020,
+        "The Lancaster sensorimotor norms: multidimensional measures of perceptual and "
+        "action strength for 40,000 English words",
+        "Behavior Research Methods 52, 1271-1291",
+        "10.3758/s13428-019-01316-z",
+    ),
+    "brysbaert2014": Citation(
+        "Brysbaert, M., Warriner, A. B. & Kuperman, V.",
+        2014,
+        "Concreteness ratings for 40 thousand generally known English word lemmas",
+        "Behavior Research Methods 46, 904-911",
+        "10.3758/s13428-013-0403-5",
+    ),
     "haxby2001": Citation(
         "Haxby, J. V. et al.",
         2001,
