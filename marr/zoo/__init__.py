@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from marr.zoo._heading_network import HeadingNetwork, train_heading
     from marr.zoo._heading_task import heading_inputs
     from marr.zoo._planted import planted_network, planted_recording
+    from marr.zoo._pretrained import image_network, language_model, sentence_encoder
     from marr.zoo._weights import decision_networks, heading_networks
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "heading_inputs",
     "heading_networks",
     "ideal_decisions",
+    "image_network",
+    "language_model",
     "list_systems",
     "planted_network",
     "planted_recording",
+    "sentence_encoder",
     "train_decision",
     "train_heading",
 ]
@@ -38,9 +42,12 @@ _HOMES = {
     "heading_inputs": "_heading_task",
     "heading_networks": "_weights",
     "ideal_decisions": "_decision_ideal",
+    "image_network": "_pretrained",
+    "language_model": "_pretrained",
     "list_systems": "_catalog",
     "planted_network": "_planted",
     "planted_recording": "_planted",
+    "sentence_encoder": "_pretrained",
     "train_decision": "_decision_network",
     "train_heading": "_heading_network",
 }
