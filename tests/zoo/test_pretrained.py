@@ -72,7 +72,9 @@ def test_the_language_model_knows_who_gets_the_drink(tmp_path):
     prompt = "When Mary and John went to the store, John gave a drink to"
     net = marr.zoo.language_model([prompt] * 2, cache=tmp_path / "smollm2")
     tokens = net.model.tokenizer
-    logits = net.model(prompt)[0, -1]
-    mary, john = (int(tokens.encode(n)[0]) for n in (" Mary", " John"))
+    logits = net.model(prompt)[0, -1].detach()
+    mary, john = (
+        int(tokens.encode(n, add_special_tokens=False)[-1]) for n in (" Mary", " John")
+    )
     assert float(logits[mary] - logits[john]) > 2
     assert net.activity(net.sites[-1]).sizes["unit"] == 576
