@@ -11,6 +11,7 @@ import xarray as xr
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
+from marr.representation._units._data import resampling_units
 from marr.representation._units._pairwise_kernel import (
     pair_correlations,
     resampled_correlations,
@@ -58,7 +59,8 @@ def pairwise_correlations(
     -------
     Finding
         Over pair (labels "unit|unit", with coordinates unit_a, unit_b): correlation,
-        interval by bootstrap over trials, two-sided p-value, corrected over pairs by the
+        interval by bootstrap over trials (over groups of trials, or runs of neighbors
+        that resemble each other), two-sided p-value, corrected over pairs by the
         permutation maximum. Table "null" (draw, pair): the correlations of each draw, for
         links that compare the structure of two sessions.
 
@@ -89,8 +91,9 @@ def pairwise_correlations(
             "shifts and resamples; at least 20 bins and 3 trials are needed."
         )
         raise StatisticsError(msg)
-    estimate, draws = _correlations(x, trial, units, (n_null, least), seed)
-    notes = []
+    by_trial = stack_units(system, site, time="mean").values.astype(float)
+    resampled, unit_name, notes = resampling_units(system, by_trial)
+    estimate, draws = _correlations(x, resampled[trial], units, (n_null, least), seed)
     if n_constant:
         text = f"{n_constant} constant units of {site} were left out."
         notes.append(Note("constant_units", text))
@@ -101,7 +104,7 @@ def pairwise_correlations(
         methods=(
             f"Correlations of all pairs of units of {site} over {n_rows} "
             f"{'time bins of ' if n_rows > n_trials else ''}{n_trials} trials. Interval: "
-            "percentile bootstrap (95 %) over trials. P-values: "
+            f"percentile bootstrap (95 %) over {unit_name}. P-values: "
             f"{n_null} draws in which each unit was shifted around the circle by its own "
             f"lag (at least {least} rows), two-sided, corrected over pairs by the "
             "permutation maximum."
@@ -120,25 +123,29 @@ def pairwise_correlations(
             )
         ],
         notes=notes,
+        generalizes_over=unit_name,
     )
 
 
 def _correlations(
     x: npt.NDArray[np.float64],
-    trial: npt.NDArray[np.intp],
+    unit_of: npt.NDArray[np.intp],
     units: list[str],
     shift: tuple[int, int],
     seed: int,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the estimate and the null draws over pairs; `shift` is (draws, least lag)."""
+    """Return the estimate and the null draws over pairs.
+
+    `unit_of` is what each row is resampled with, `shift` (draws, least lag).
+    """
     n_null, least = shift
-    n_trials = int(trial.max()) + 1
+    n_units = int(unit_of.max()) + 1
     rng = np.random.default_rng(seed)
     shifts = rng.integers(least, len(x) - least + 1, size=(n_null, x.shape[1]))
     observed, null = pair_correlations(x), shifted_correlations(x, shifts)
-    weights = bootstrap_weights(n_trials, n_resamples=N_RESAMPLES, seed=seed)
-    drawn = resampled_correlations(x, trial, weights)
-    low, high = percentile_interval(drawn, n_units=n_trials)
+    weights = bootstrap_weights(n_units, n_resamples=N_RESAMPLES, seed=seed)
+    drawn = resampled_correlations(x, unit_of, weights)
+    low, high = percentile_interval(drawn, n_units=n_units)
     columns = {
         "estimate": observed,
         "ci_low": low,
