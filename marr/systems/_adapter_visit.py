@@ -12,9 +12,11 @@ from torch import Tensor
 from marr.errors import HookError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from marr.systems._adapter_axes import Axes
+    from marr.systems._dictionary_codec import Codec
+    from marr.systems._feature_op import FeatureOp
 
 __all__ = ["Look", "Op", "Visit", "Visitor"]
 
@@ -126,6 +128,8 @@ class Visit:
         Whether activity (after the write) is kept.
     call : int, optional
         The one call that is meant, counted from 0; all by default.
+    codecs : mapping of str to Codec, optional
+        Dictionaries whose features (after the write) are kept, by name.
     """
 
     def __init__(
@@ -134,16 +138,34 @@ class Visit:
         axes: Axes,
         *,
         steps: bool,
-        ops: Sequence[Op] = (),
+        ops: Sequence[Op | FeatureOp] = (),
         read: bool = False,
         call: int | None = None,
+        codecs: Mapping[str, Codec] | None = None,
     ) -> None:
         self.site, self.axes, self.steps = site, axes, steps
+        self.codecs = codecs or {}
         self.ops, self.read, self.call = ops, read, call
         self.calls = 0
         self.fired = 0
         self._time = 0
-        self._kept: list[Tensor] = []
+        self._kept: dict[str, list[Tensor]] = {s: [] for s in (site, *self.codecs)}
+        for op in ops:
+            if not isinstance(op, Op):
+                op.keep = op.view in self.codecs
+
+    def _keep(self, flat: Tensor, *, call_of_steps: bool = False) -> None:
+        """Keep the activity of one call, and its features, as they are asked for."""
+        if self.read:
+            self._kept[self.site].append(flat.detach().clone())
+        last = self.ops[-1] if self.ops else None
+        for name, codec in self.codecs.items():
+            if last is not None and not isinstance(last, Op) and last.view == name:
+                features = last.taken(steps=call_of_steps)
+            else:
+                rows = flat.reshape(-1, flat.shape[-1]).to(codec.decoder.dtype)
+                features = codec.encode(rows)
+            self._kept[name].append(features.reshape(*flat.shape[:-1], -1).detach())
 
     def _meant(self) -> bool:
         meant = self.call is None or self.calls == self.call
@@ -166,8 +188,7 @@ class Visit:
         flat = self.axes.flatten(raw)
         for op in self.ops:
             flat = op.full(flat)
-        if self.read:
-            self._kept.append(flat.detach().clone())
+        self._keep(flat)
         return self.axes.restore(flat, raw) if self.ops else raw
 
     def _one_step(self, raw: Tensor) -> Tensor:
@@ -178,8 +199,7 @@ class Visit:
         for op in self.ops:
             flat = op.step(flat, self._time)
         self._time += 1
-        if self.read:
-            self._kept.append(flat.detach().clone()[:, None])
+        self._keep(flat[:, None])
         return self.axes.restore(flat.reshape(shape), raw) if self.ops else raw
 
     def writer(self) -> Callable[[Tensor, int], Tensor] | None:
@@ -195,14 +215,15 @@ class Visit:
         if not self._meant():
             return
         self._time += states.shape[1]
-        if self.read:
-            self._kept.append(states.detach().clone())
+        self._keep(states, call_of_steps=True)
 
-    def result(self) -> Tensor:
-        """Return what was read: (trial, time, unit) or (trial, unit)."""
-        if len(self._kept) == 1:
-            return self._kept[0]
-        return torch.cat(self._kept, dim=1)
+    def result(self, name: str | None = None) -> Tensor:
+        """Return what was read: (trial, time, unit) or (trial, unit).
+
+        `name` is the site (by default) or one of the dictionaries.
+        """
+        kept = self._kept[name or self.site]
+        return kept[0] if len(kept) == 1 else torch.cat(kept, dim=1)
 
 
 class Look:
@@ -231,7 +252,7 @@ class Look:
         self(states)
 
 
-def _write_all(ops: Sequence[Op], start: int, x: Tensor, t: int) -> Tensor:
+def _write_all(ops: Sequence[Op | FeatureOp], start: int, x: Tensor, t: int) -> Tensor:
     for op in ops:
         x = op.fresh_step(x, start + t)
     return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from marr.errors import HookError, MarrError
 from marr.systems._adapter_visit import Look, Op, Visit
+from marr.systems._feature_op import view_info
 from marr.systems._hooked_collect import Collector, cut
 from marr.systems._hooked_landing import check_lands, may_pad
 from marr.systems._hooked_layout import Batch, Layout
@@ -30,6 +32,8 @@ from marr.systems._recurrent import is_stepped
 
 if TYPE_CHECKING:
     from marr.systems._adapter import Adapter, Tap
+    from marr.systems._dictionary_codec import Codec
+    from marr.systems._features import FeatureView
     from marr.systems._hooked_inputs import Inputs
 
 __all__ = ["Engine", "Sink"]
@@ -81,6 +85,7 @@ class Engine:
         self.layout = Layout(self.inputs, sequences)
         self.weights = Weights(adapter.model)
         self.batch_size = batch_size
+        self.views: dict[str, FeatureView] = {}
         self._stepped = [s for s, tap in taps.items() if is_stepped(tap.module)]
         self._input_bytes = sum(
             a.numel() * a.element_size() for a in inputs.arrays.values()
@@ -90,6 +95,19 @@ class Engine:
         self._seen: dict[str, SiteInfo | None] = {}
         self._output_size = 0
         self._batches: dict[bytes, list[Batch]] = {}
+
+    def with_view(self, view: FeatureView) -> Engine:
+        """Return an engine with a site of features more; what was seen is shared."""
+        seen = self.seen()
+        other = copy.copy(self)
+        other.views = {**self.views, view.name: view}
+        other._seen = {**seen, view.name: view_info(view, seen[view.site])}
+        other._landed, other._batches = set(self._landed), {}
+        return other
+
+    def base(self, site: str) -> str:
+        """Return the hooked site that a site is, or is made of."""
+        return self.views[site].site if site in self.views else site
 
     # -- the first small run ---------------------------------------------------------
 
@@ -129,7 +147,9 @@ class Engine:
             raise HookError(msg)
         check_same(first, again, model)
         sizes = (batch.n_rows, batch.n_rows - 1)
-        self._seen = seen_sites(self.adapter, self.taps, first, fewer, sizes)
+        seen = seen_sites(self.adapter, self.taps, first, fewer, sizes)
+        views = {n: view_info(v, seen[v.site]) for n, v in self.views.items()}
+        self._seen = {**seen, **views}
         if fewer is not None:
             check_uncoupled(first[0], fewer[0])
         self._output_size = first[0][0].numel()
@@ -186,7 +206,7 @@ class Engine:
         """
         self.weights.check(self.name, cached=False)
         self.seen()
-        for site in {*read, *(writes or {})}:
+        for site in {*map(self.base, read), *(writes or {})}:
             self.info(site)
         for site in set(writes or {}) - self._landed:
             check_lands(self, site)
@@ -206,26 +226,48 @@ class Engine:
         trials: NDArray[np.intp],
         sink: Sink | None,
     ) -> None:
-        sites = {*collectors, *writes, *self._stepped}
+        sites = {*map(self.base, collectors), *writes, *self._stepped}
         visits: dict[str, Visit] = {}
         for site in sites:
             info = self.info(site)
             ops = [w.op(batch, info) for w in writes.get(site, ())]
-            visits[site] = self.visit(site, ops, read=site in collectors)
+            views = [v for n, v in self.views.items() if n in collectors]
+            codecs = {
+                v.name: v.dictionary.codec(info.device, self.info(v.name).dtype)
+                for v in views
+                if v.site == site
+            }
+            read = site in collectors
+            visits[site] = self.visit(site, ops, read=read, codecs=codecs)
         output = self.call(batch, {self.taps[s]: v for s, v in visits.items()})
         for site, visit in visits.items():
             if visit.fired == 0:
                 self._never_fired(site)
         for site, collector in collectors.items():
-            result = visits[site].result()
+            result = visits[self.base(site)].result(site)
             collector.add(*cut(site, result, batch, trials, self.inputs))
         if sink is not None:
             sink(*cut("output", output, batch, trials, self.inputs))
 
-    def visit(self, site: str, ops: Sequence[Op], *, read: bool) -> Visit:
-        """Return a visit of a site that writes and reads."""
+    def visit(
+        self,
+        site: str,
+        ops: Sequence[Op],
+        *,
+        read: bool,
+        codecs: Mapping[str, Codec] | None = None,
+    ) -> Visit:
+        """Return a visit of a site that writes and reads, features as well."""
         info, call = self.info(site), self.taps[site].call
-        return Visit(site, info.axes, steps=info.steps, ops=ops, read=read, call=call)
+        return Visit(
+            site,
+            info.axes,
+            steps=info.steps,
+            ops=ops,
+            read=read,
+            call=call,
+            codecs=codecs,
+        )
 
     def call(self, batch: Batch, visits: Mapping[Tap, Any]) -> Tensor:
         """Call the model on one batch; hooks are gone afterwards, whatever happens."""

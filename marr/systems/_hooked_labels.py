@@ -165,6 +165,11 @@ class Labels:
             "weights_hash": engine.weights.digest,
             "time_unit": self.time_unit,
             "sites": sites,
+            **(
+                {"features": {k: v.describe() for k, v in engine.views.items()}}
+                if engine.views
+                else {}
+            ),
         }
 
 

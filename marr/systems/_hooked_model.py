@@ -11,6 +11,7 @@ import pandas as pd
 from marr.errors import ContractError, check_option
 from marr.stats import halves
 from marr.systems._apply import mean_over_trials
+from marr.systems._feature_op import add_write, model_with_view
 from marr.systems._hooked_readout import Readout, last_valid
 from marr.systems._hooked_writes import Write, check_perturbation, write_of
 from marr.systems._perturbations import Perturbation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from marr.systems._features import FeatureView
     from marr.systems._hooked_engine import Engine
     from marr.systems._hooked_labels import Labels
 
@@ -75,7 +77,15 @@ class HookedModel(System):
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of the sites."""
-        return tuple(self.engine.taps)
+        return (*self.engine.taps, *self.engine.views)
+
+    @property
+    def views(self) -> dict[str, FeatureView]:
+        """Sites made of features."""
+        return self.engine.views
+
+    def _with_view(self, view: FeatureView) -> HookedModel:
+        return model_with_view(self, view)
 
     @property
     def model(self) -> Any:
@@ -252,9 +262,10 @@ class HookedModel(System):
 
         Returns the outputs if they were asked for ("all" or "last").
         """
-        writes: dict[str, list[Write]] = {}
+        writes: dict[str, list[Any]] = {}
         for perturbation in self.perturbations:
-            writes.setdefault(perturbation.site, []).append(self._write(perturbation))
+            site, write = perturbation.site, self._write(perturbation)
+            add_write(writes, self.engine.views.get(site), site, write)
         behavior: list[pd.DataFrame] = []
         ran: list[NDArray[np.intp]] = []
         outputs: list[NDArray[Any]] = []
@@ -290,7 +301,8 @@ class HookedModel(System):
     def _read_with(self, site: str) -> list[str]:
         """Return which sites one run reads: all that are missing, if they are small."""
         seen = self.engine.seen()
-        missing = [s for s in self.sites if self._kept(s) is None and seen[s]]
+        own = [s for s in self.sites if s == site or s in self.engine.taps]
+        missing = [s for s in own if self._kept(s) is None and seen[s]]
         if site not in missing:
             return [site]
         size = sum(self._labels.bytes_of(s, len(self._rows)) for s in missing)

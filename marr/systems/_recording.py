@@ -18,6 +18,11 @@ from marr.systems._apply import (
     time_indices,
     unit_indices,
 )
+from marr.systems._features import (
+    FeatureView,
+    perturbed_activity,
+    recording_with_view,
+)
 from marr.systems._perturbations import Ablate, Patch, Perturbation, Steer
 from marr.systems._system import System, renamed_behavior
 from marr.systems._validate import checked_activity, checked_trials, checked_variables
@@ -78,6 +83,7 @@ class Recording(System):
         }
         self.variables = checked_variables(variables, self._trials)
         self.info = dict(info or {})
+        self._views: dict[str, FeatureView] = {}
         self._root: Recording | None = None
         self._parent: Recording | None = None
 
@@ -108,9 +114,19 @@ class Recording(System):
         """Labels of the trials."""
         return self._trials.index
 
+    @property
+    def views(self) -> dict[str, FeatureView]:
+        """Sites made of features."""
+        return self._views
+
+    def _with_view(self, view: FeatureView) -> Recording:
+        return recording_with_view(self, view)
+
     def activity(self, site: str) -> xr.DataArray:
         """Return activity of a site, dims (trial, time, unit) or (trial, unit)."""
         self.check_site(site)
+        if self._views:
+            return perturbed_activity(self, site)
         array = self._activity[site]
         for perturbation in self.perturbations:
             if perturbation.site == site:
@@ -218,6 +234,7 @@ class Recording(System):
         child._activity = activity
         child.variables = variables
         child.info = self.info
+        child._views = self._views
         child._root = self.root
         child._parent = None
         return child
@@ -228,7 +245,7 @@ class Recording(System):
         digest.update(_table_bytes(self._trials))
         digest.update("|".join(map(str, self._trials.columns)).encode())
         named: Sequence[tuple[str, xr.DataArray]] = [
-            *sorted(self._activity.items()),
+            *sorted((k, v) for k, v in self._activity.items() if k not in self._views),
             *sorted(self.variables.items()),
         ]
         for name, array in named:
@@ -237,7 +254,7 @@ class Recording(System):
         return digest.hexdigest()
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of trials, activity and variables."""
+        """Return a SHA-256 of trials, activity and variables (features follow from it)."""
         return self._fingerprint
 
     def describe(self) -> dict[str, Any]:
@@ -250,6 +267,11 @@ class Recording(System):
                 site: {str(d): int(n) for d, n in array.sizes.items()}
                 for site, array in self._activity.items()
             },
+            **(
+                {"features": {k: v.describe() for k, v in self._views.items()}}
+                if self._views
+                else {}
+            ),
             "perturbations": [p.describe() for p in self.perturbations],
             "data_hash": self.root.fingerprint(),
             **({"info": self.info} if self.info else {}),

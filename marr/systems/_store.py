@@ -121,6 +121,13 @@ def _check_savable(system: Any) -> None:
             ", trials=system.trials), the members of a cohort one by one."
         )
         raise ContractError(msg)
+    if system.derived:
+        msg = (
+            "system: features are not saved with a recording. Save the recording without "
+            "them and the dictionary (Dictionary.save); after marr.open use "
+            f"with_features again for {', '.join(map(repr, system.derived))}."
+        )
+        raise ContractError(msg)
     if system.perturbations:
         msg = (
             "system: a perturbed recording is not saved, since its store would look like "

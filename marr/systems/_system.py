@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from marr.systems._dictionary import Dictionary
+    from marr.systems._features import FeatureView
     from marr.systems._perturbations import Perturbation
 
 __all__ = ["System", "group_codes", "group_column", "trial_hashes"]
-
-Selector = Any
 
 MADE_BY_READOUT = {
     "choice": "Hook the model with readout=marr.readouts.choice.",
@@ -102,7 +102,76 @@ class System(ABC):
         """Labels of the trials (without computing any behavior)."""
         return self.trials.index
 
-    def select(self, trials: Selector) -> System:
+    @property
+    def views(self) -> dict[str, FeatureView]:
+        """Sites made of features by `with_features`, by name."""
+        return {}
+
+    @property
+    def derived(self) -> dict[str, str]:
+        """Sites made of features, by name: the site that each is made of."""
+        return {name: view.site for name, view in self.views.items()}
+
+    def with_features(
+        self,
+        dictionary: Dictionary,
+        *,
+        site: str | None = None,
+        name: str | None = None,
+    ) -> System:
+        """Return the system with the features of a site as a site of its own.
+
+        Parameters
+        ----------
+        dictionary : Dictionary
+            From `marr.representation.train_dictionary` or `load_dictionary`.
+        site : str, optional
+            Site whose activity is encoded; by default that of the dictionary.
+        name : str, optional
+            Name of the new site, "<site>.features" by default. Its units are the
+            features, with their positions ("0", "1", ...) as ids.
+
+        Returns
+        -------
+        System
+            With one site more, which every tool takes like any other.
+
+        Raises
+        ------
+        MarrError
+            Unknown site, a name that is taken, units that the dictionary lacks.
+
+        Notes
+        -----
+        A perturbation of features acts on the site they are made of: with features f of
+        the activity x, and f' after the perturbation, the activity becomes
+        ``x + decode(f') - decode(f)``, so that what the dictionary does not explain
+        stays. A model then runs on with it (causal); a recording's activity and what is
+        read out of it change (predictive). The features of a perturbed system are those
+        that were put in; after a perturbation of the site itself they are encoded anew.
+
+        Not for analyses that pool all sites: they would count the site twice. Name
+        `sites=`.
+
+        Examples
+        --------
+        >>> import numpy as np, marr
+        >>> from marr.representation import Dictionary
+        >>> system = marr.from_arrays({"V1": np.ones((4, 10, 3))})
+        >>> parts = Dictionary(kind="relu", encoder=np.eye(3), decoder=np.eye(3))
+        >>> system.with_features(parts, site="V1").sites
+        ('V1', 'V1.features')
+        """
+        from marr.systems._features import feature_view
+
+        return self._with_view(feature_view(self, dictionary, site, name))
+
+    def _with_view(self, view: FeatureView) -> System:  # noqa: ARG002
+        """Return this system with one more site of features."""
+        msg = f"{type(self).__name__} {self.name!r} cannot have sites of features."
+        raise ContractError(msg)
+
+    def select(self, trials: Any) -> System:
         """Return the system with some of its trials.
 
         Parameters
@@ -111,6 +180,8 @@ class System(ABC):
             A mask of length n_trials, a list of trial labels, a query on the trial
             table ("contrast == 0"), or a function of the table that returns a mask.
         """
+        from marr.systems._selection import selected_rows
+
         rows = selected_rows(self, trials)
         if len(rows) == 0:
             msg = f"select: no trial of {self.name!r} is left; got {trials!r}."
@@ -227,60 +298,6 @@ class System(ABC):
             f"<{type(self).__name__} {self.name!r}: {n} trial{'s' * (n != 1)}, "
             f"sites {list(self.sites)}{done}>"
         )
-
-
-def selected_rows(system: System, trials: Selector) -> NDArray[np.intp]:
-    """Return positions of the trials that a selector names."""
-    index = system.trial_index
-    if isinstance(trials, Callable):  # type: ignore[arg-type]
-        trials = trials(system.trials)
-    if isinstance(trials, str):
-        try:
-            mask = system.trials.eval(trials)
-        except (
-            pd.errors.UndefinedVariableError,
-            AttributeError,
-            NotImplementedError,
-            SyntaxError,
-            ValueError,
-            TypeError,
-        ) as error:
-            columns = list(system.trials.columns)
-            msg = f"select: cannot evaluate {trials!r} ({error}). Columns: {columns}."
-            raise ContractError(msg) from error
-        if isinstance(mask, pd.DataFrame):
-            msg = f"select: {trials!r} assigns; compare with ==, e.g. 'choice == 1'."
-            raise ContractError(msg)
-        trials = np.asarray(mask)
-    if isinstance(trials, pd.Series) and trials.dtype == bool:
-        trials = trials.reindex(index, fill_value=False).to_numpy()
-    values = np.asarray(trials)
-    if values.dtype == bool:
-        if values.shape != (len(index),):
-            msg = (
-                f"select: a mask must have one value a trial ({len(index)}); got shape "
-                f"{values.shape}."
-            )
-            raise ContractError(msg)
-        return np.flatnonzero(values)
-    if values.ndim != 1:
-        msg = (
-            "select takes a mask, a list of trial labels, a query or a function of the "
-            f"trial table; got {trials!r:.60}."
-        )
-        raise ContractError(msg)
-    rows = index.get_indexer(pd.Index(values))
-    if (rows < 0).any():
-        missing = values[rows < 0][:3].tolist()
-        msg = f"select: no trial {missing} in {system.name!r}. Labels: {list(index[:5])} ..."
-        raise ContractError(msg)
-    if len(np.unique(rows)) != len(rows):
-        msg = (
-            "select: a trial was named twice; a resampled system needs new labels, "
-            "so use marr.stats on the arrays to resample."
-        )
-        raise ContractError(msg)
-    return np.asarray(rows, dtype=np.intp)
 
 
 def group_column(table: pd.DataFrame) -> str | None:
