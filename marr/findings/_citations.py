@@ -315,5 +315,84 @@ CITATIONS: dict[str, Citation] = {
         "Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680",
         "10.1007/BF01068419",
     ),
+    "skaggs1993": Citation(
+        "Skaggs, W. E., McNaughton, B. L., Gothard, K. M. and Markus, E. J.",
+        1993,
+        "An information-theoretic approach to deciphering the hippocampal code",
+        "Advances in Neural Information Processing Systems 5, 1030-1037",
+    ),
+    "nelder1972": Citation(
+        "Nelder, J. A. and Wedderburn, R. W. M.",
+        1972,
+        "Generalized linear models",
+        "Journal of the Royal Statistical Society A 135, 370-384",
+        "10.2307/2344614",
+    ),
+    "rigotti2013": Citation(
+        "Rigotti, M., Barak, O., Warden, M. R., Wang, X.-J., Daw, N. D., Miller, E. K. "
+        "and Fusi, S.",
+        2013,
+        "The importance of mixed selectivity in complex cognitive tasks",
+        "Nature 497, 585-590",
+        "10.1038/nature12160",
+    ),
+    "achterberg2023": Citation(
+        "Achterberg, J., Akarca, D., Strouse, D. J., Duncan, J. and Astle, D. E.",
+        2023,
+        "Spatially embedded recurrent neural networks reveal widespread links between "
+        "structural and functional neuroscience findings",
+        "Nature Machine Intelligence 5, 1369-1381",
+        "10.1038/s42256-023-00748-9",
+    ),
+    "cohen2011": Citation(
+        "Cohen, M. R. and Kohn, A.",
+        2011,
+        "Measuring and interpreting neuronal correlations",
+        "Nature Neuroscience 14, 811-819",
+        "10.1038/nn.2842",
+    ),
+    "kobak2016": Citation(
+        "Kobak, D. et al.",
+        2016,
+        "Demixed principal component analysis of neural population data",
+        "eLife 5, e10989",
+        "10.7554/eLife.10989",
+    ),
+    "mante2013": Citation(
+        "Mante, V., Sussillo, D., Shenoy, K. V. and Newsome, W. T.",
+        2013,
+        "Context-dependent computation by recurrent dynamics in prefrontal cortex",
+        "Nature 503, 78-84",
+        "10.1038/nature12742",
+    ),
+    "leinster2012": Citation(
+        "Leinster, T. and Cobbold, C. A.",
+        2012,
+        "Measuring diversity: the importance of species similarity",
+        "Ecology 93, 477-489",
+        "10.1890/10-2402.1",
+    ),
+    "friedman2023": Citation(
+        "Friedman, D. and Dieng, A. B.",
+        2023,
+        "The Vendi score: A diversity evaluation metric for machine learning",
+        "Transactions on Machine Learning Research",
+    ),
+    "britten1996": Citation(
+        "Britten, K. H., Newsome, W. T., Shadlen, M. N., Celebrini, S. and Movshon, J. A.",
+        1996,
+        "A relationship between behavioral choice and the visual responses of neurons in "
+        "macaque MT",
+        "Visual Neuroscience 13, 87-100",
+        "10.1017/S095252380000715X",
+    ),
+    "kang2012": Citation(
+        "Kang, I. and Maunsell, J. H. R.",
+        2012,
+        "Potential confounds in estimating trial-to-trial correlations between neuronal "
+        "response and behavior using choice probabilities",
+        "Journal of Neurophysiology 108, 3403-3415",
+        "10.1152/jn.00471.2012",
+    ),
 }
 """Every reference that an analysis, link or data set may cite."""
