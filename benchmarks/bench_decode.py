@@ -32,8 +32,8 @@ from sklearn.preprocessing import StandardScaler
 
 import marr
 from marr.representation import decode
-from marr.representation._probes._probe_kernel import PENALTIES, Problem
-from marr.representation._probes._score_kernel import KINDS, across_times, probe
+from marr.representation._probes._fit_kernel import fit_predict
+from marr.representation._probes._linear_kernel import PENALTIES
 from marr.representation._rsa._geometry import make_geometry
 
 if TYPE_CHECKING:
@@ -81,32 +81,32 @@ def map_with_null(n: int, n_times: int, n_units: int, n_shuffles: int) -> None:
     show(job, ours, plain, np.nan, "plain way scaled from one cell and 2 shuffles")
 
 
+def splits_of(n: int) -> tuple[Any, Any, Any]:
+    fold = np.arange(n) % 5
+    test = fold == np.arange(5)[:, None]
+    return fold, ~test, test
+
+
 def fixed_penalty(n: int, n_times: int, n_units: int) -> None:
     """Out-of-fold predictions of a number at each time, one penalty."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
-    fold = np.arange(n) % 5
-    case = Problem(
-        torch.from_numpy(x),
-        torch.from_numpy(y)[None, :, None, None],
-        torch.from_numpy(fold),
-        None,
-        targets_too=False,
-    )
-    grid = torch.tensor([0.1], dtype=torch.float64)
-    ours, found = timed(lambda: probe(case, KINDS["continuous"], grid))
+    fold, train, test = splits_of(n)
+    options = {"kind": "continuous", "penalties": [0.1]}
+    ours, found = timed(lambda: fit_predict(x, y, train, test, **options))
 
     def loop() -> Any:
         out = np.zeros((n_times, n))
         for t in range(n_times):
-            for train, test in PredefinedSplit(fold).split():
-                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(train)))
-                model.fit(x[t, train], y[train])
-                out[t, test] = model.predict(x[t, test]) - y[train].mean()
+            for inside, held in PredefinedSplit(fold).split():
+                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(inside)))
+                model.fit(x[t, inside], y[inside])
+                out[t, held] = model.predict(x[t, held])
         return out
 
     plain, expected = timed(loop)
-    difference = np.abs(found.kept.predicted[..., 0].numpy() - expected).max()
+    predicted = np.nansum(found.predicted[..., 0, 0], axis=0)
+    difference = np.abs(predicted - expected).max()
     show(f"predictions at {n_times} times, {n} x {n_units}", ours, plain, difference)
 
 
@@ -114,31 +114,23 @@ def generalization(n: int, n_times: int, n_units: int) -> None:
     """Probes of each time scored at each other time."""
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
-    fold = np.arange(n) % 5
-    case = Problem(
-        torch.from_numpy(x),
-        torch.from_numpy(y)[None, :, None, None],
-        torch.from_numpy(fold),
-        None,
-        targets_too=False,
-    )
-    grid = torch.tensor([0.1], dtype=torch.float64)
-    choice = probe(case, KINDS["continuous"], grid).choice
-    ours, found = timed(lambda: across_times(case, KINDS["continuous"], grid, choice))
+    fold, train, test = splits_of(n)
+    options = {"kind": "continuous", "penalties": [0.1], "across": True, "keep": False}
+    ours, found = timed(lambda: fit_predict(x, y, train, test, **options))
 
     def loop() -> Any:
         error, total = np.zeros((n_times, n_times)), 0.0
-        for train, test in PredefinedSplit(fold).split():
-            total += ((y[test] - y[train].mean()) ** 2).sum()
+        for inside, held in PredefinedSplit(fold).split():
+            total += ((y[held] - y[inside].mean()) ** 2).sum()
             for t in range(n_times):
-                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(train)))
-                model.fit(x[t, train], y[train])
+                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(inside)))
+                model.fit(x[t, inside], y[inside])
                 for u in range(n_times):
-                    error[t, u] += ((y[test] - model.predict(x[u, test])) ** 2).sum()
+                    error[t, u] += ((y[held] - model.predict(x[u, held])) ** 2).sum()
         return 1 - error / total
 
     plain, expected = timed(loop)
-    difference = np.abs(found[..., 0].numpy() - expected).max()
+    difference = np.abs(found.across[..., 0] - expected).max()
     show(f"{n_times} x {n_times} times, {n} x {n_units}", ours, plain, difference)
 
 

@@ -13,13 +13,13 @@ from marr.representation._layout import Layout, build_layout
 from marr.representation._plan import Plan, make_plan
 from marr.representation._probes._core import Settings, run_cell
 from marr.representation._probes._decode_text import score_attrs
+from marr.representation._probes._linear_kernel import PENALTIES
 from marr.representation._probes._maps import (
     estimate_table,
     make_map,
     map_table,
     square_table,
 )
-from marr.representation._probes._probe_kernel import PENALTIES
 from marr.representation._probes._unit_null import unit_null
 from marr.representation._probes._unit_table import unit_table
 from marr.representation._targets import Target, design_matrix, resolve_target

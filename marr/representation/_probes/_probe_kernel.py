@@ -1,221 +1,230 @@
-"""Linear probes for many times, folds and shuffles that share their factorizations.
-
-Activity `x` has shape (times, rows, units); a row is a trial, or a time bin of a trial.
-Targets `y` have shape (1 or times, rows, draws, outputs): draw 0 is the data, further
-draws are shuffles, outputs are classes (one-hot), the value, or cosine and sine.
-
-A training set is standardized and rotated once, z = (x - mean) / scale = s V', with
-V of shape (units, components) and s's = diag(values). Every probe of this set then lives
-in the components::
-
-    w = V diag(1 / (values + penalty * rows)) s'y
-
-so penalties, outputs and shuffles cost one matrix product each. Nuisances (`design`) are
-regressed out of activity, and where asked out of targets, by the training set alone.
-"""
+"""Fit the probe of each split, predict the rows that it has not seen, score them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from marr.representation._probes._linear_kernel import (
+    Linear,
+    choose_penalties,
+    fit_discriminants,
+    fit_ridge,
+    inner_sets,
+)
+from marr.representation._probes._moments_kernel import (
+    Problem,
+    Splits,
+    Targets,
+    center_targets,
+    held_out_targets,
+    make_sources,
+    train_set,
+)
+from marr.representation._probes._score_kernel import Kind
+
 __all__ = [
-    "PENALTIES",
-    "Basis",
-    "CenteredTargets",
-    "Problem",
-    "Rotated",
-    "center_targets",
-    "choose_penalties",
-    "fit_basis",
-    "held_out_targets",
-    "project",
-    "rotated",
+    "METHODS",
+    "Fits",
+    "Kept",
+    "Method",
+    "ProbeResult",
+    "across_times",
+    "probe",
 ]
 
-PENALTIES = tuple(float(10.0**k) for k in range(-4, 3))
-"""Penalties tried by default, relative to the number of training rows."""
 
-Activity = Float[Tensor, "times rows units"]
+class Fits(NamedTuple):
+    """Probes of every split, and which penalty each got."""
 
-
-class Problem(NamedTuple):
-    """What is to be decoded from what, and how rows are split.
-
-    `design` (1 or times, rows, nuisances) may be None; `targets_too` says whether
-    nuisances are regressed out of the targets as well.
-    """
-
-    x: Tensor
-    y: Tensor
-    folds: Tensor
-    design: Tensor | None
-    targets_too: bool
+    models: list[Linear]  # one a split
+    choice: Int[Tensor, "splits times draws"]
 
 
-class Nuisance(NamedTuple):
-    """What a training set says about the effect of nuisances."""
-
-    mean: Tensor  # (1 or times, 1, nuisances)
-    coef: Tensor  # (times, nuisances, outputs)
+Fitter = Callable[[Problem, Splits, Tensor, Tensor | None], Fits]
+"""Fit all splits: problem, splits, penalties, and the choice of penalty if it is made."""
 
 
-class Basis(NamedTuple):
-    """Standardized and rotated training set of each time."""
+class Method(NamedTuple):
+    """A probe: how it is fitted, and which kinds of target it reads."""
 
-    mean: Tensor  # (times, 1, units)
-    scale: Tensor  # (times, 1, units); infinite for a constant unit
-    axes: Tensor  # (times, units, components), orthonormal columns
-    values: Tensor  # (times, components), squared singular values
-    nuisance: Nuisance | None
-    n_rows: int
+    fit: Fitter
+    kinds: tuple[str, ...]
 
 
-def fit_basis(x: Activity, design: Tensor | None) -> Basis:
-    """Standardize and rotate a training set; activity should have about unit spread."""
-    mean = x.mean(dim=1, keepdim=True)
-    z = x - mean
-    nuisance = None
-    if design is not None:
-        nuisance = _nuisance(design, z)
-        z = z - (design - nuisance.mean) @ nuisance.coef
-    spread = z.square().mean(dim=1, keepdim=True).sqrt()
-    scale = torch.where(spread > 1e-7, spread, torch.inf)
-    z = z / scale
-    n, p = z.shape[1:]
-    if p <= n:
-        values, axes = torch.linalg.eigh(z.mT @ z)
-    else:
-        values, left = torch.linalg.eigh(z @ z.mT)
-        length = values.clamp(min=0.0).sqrt()[:, None, :]
-        axes = torch.where(length > 1e-6, z.mT @ left / length.clamp(min=1e-6), 0.0)
-    return Basis(mean, scale, axes, values.clamp(min=0.0), nuisance, n)
-
-
-class Rotated(NamedTuple):
-    """Standardized rows and the axes they are to be turned to, as yet unmultiplied."""
-
-    z: Tensor  # (times, rows, units)
-    axes: Tensor  # (times, units, components)
-
-    def times(self, weights: Tensor) -> Tensor:
-        """Multiply by weights (times, components, outputs), in the cheaper order."""
-        if weights.shape[-1] < self.axes.shape[-1]:
-            return self.z @ (self.axes @ weights)
-        return (self.z @ self.axes) @ weights
-
-
-def rotated(basis: Basis, x: Activity, design: Tensor | None) -> Rotated:
-    """Standardize rows by a training set; see `project`."""
-    z = x - basis.mean
-    if design is not None and basis.nuisance is not None:
-        z = z - (design - basis.nuisance.mean) @ basis.nuisance.coef
-    return Rotated(z / basis.scale, basis.axes)
-
-
-def project(basis: Basis, x: Activity, design: Tensor | None) -> Tensor:
-    """Return rows in the components of a basis, shape (times, rows, components)."""
-    turned = rotated(basis, x, design)
-    return turned.z @ turned.axes
-
-
-def _nuisance(design: Tensor, values: Tensor) -> Nuisance:
-    """Regress centered values on nuisances; collinear ones share their effect."""
-    mean = design.mean(dim=1, keepdim=True)
-    centered = design - mean
-    gram = torch.linalg.pinv(centered.mT @ centered, rtol=1e-10, hermitian=True)
-    return Nuisance(mean, gram @ (centered.mT @ values))
-
-
-class CenteredTargets(NamedTuple):
-    """Targets of a training set around their mean (and nuisances)."""
-
-    y: Tensor  # (1 or times, rows, draws * outputs)
-    mean: Tensor
-    nuisance: Nuisance | None
-
-
-def center_targets(problem: Problem, rows: Tensor) -> CenteredTargets:
-    """Center the targets of training rows; regress nuisances out if asked."""
-    y = problem.y[:, rows].flatten(2)
-    mean = y.mean(dim=1, keepdim=True)
-    y = y - mean
-    if problem.design is None or not problem.targets_too:
-        return CenteredTargets(y, mean, None)
-    design = problem.design[:, rows]
-    nuisance = _nuisance(design, y)
-    return CenteredTargets(y - (design - nuisance.mean) @ nuisance.coef, mean, nuisance)
-
-
-def held_out_targets(problem: Problem, rows: Tensor, train: CenteredTargets) -> Tensor:
-    """Return targets of held-out rows less what the training set expects of them."""
-    y = problem.y[:, rows].flatten(2) - train.mean
-    if train.nuisance is None or problem.design is None:
-        return y
-    return y - (problem.design[:, rows] - train.nuisance.mean) @ train.nuisance.coef
-
-
-def choose_penalties(
-    problem: Problem, penalties: Float[Tensor, " penalties"]
-) -> Int[Tensor, "folds times draws"]:
-    """Choose a penalty for each fold, time and shuffle, without the fold itself.
-
-    Every other fold in turn is predicted from the remaining ones; the penalty with the
-    least squared error is kept. A training set that lacks two folds serves both.
-    """
-    folds = problem.folds
-    n_folds, n_times = int(folds.max()) + 1, problem.x.shape[0]
-    n_draws, n_outputs = problem.y.shape[2:]
-    if len(penalties) == 1 or n_folds < 3:
-        middle = len(penalties) // 2
-        return torch.full(
-            (n_folds, n_times, n_draws),
-            middle,
-            dtype=torch.long,
-            device=problem.x.device,
-        )
-    loss = problem.x.new_zeros((n_folds, n_times, n_draws, len(penalties)))
-    for a in range(n_folds):
-        for b in range(a + 1, n_folds):
-            rows = (folds != a) & (folds != b)
-            design = None if problem.design is None else problem.design[:, rows]
-            x = problem.x[:, rows]
-            basis, train = fit_basis(x, design), center_targets(problem, rows)
-            turned = project(basis, x, design).mT @ train.y
-            for outer, inner in ((a, b), (b, a)):
-                errors = _errors(
-                    problem, folds == inner, basis, train, turned, penalties
-                )
-                loss[outer] += errors.reshape(n_times, n_draws, n_outputs, -1).sum(
-                    dim=2
-                )
-    return loss.argmin(dim=-1)
-
-
-def _errors(
+def _closed_form(
     problem: Problem,
-    rows: Tensor,
-    basis: Basis,
-    train: CenteredTargets,
-    turned: Tensor,
+    splits: Splits,
     penalties: Tensor,
-) -> Tensor:
-    """Squared held-out error, shape (times, draws * outputs, penalties), up to a constant."""
-    design = None if problem.design is None else problem.design[:, rows]
-    s = project(basis, problem.x[:, rows], design)
-    y = held_out_targets(problem, rows, train)
-    if (
-        s.shape[1] > s.shape[2]
-    ):  # more rows than components: errors outside are constant
-        q, s = torch.linalg.qr(s)
-        y = q.mT @ y
-    errors = [
-        (y - s @ (turned / (basis.values[..., None] + float(p) * basis.n_rows)))
-        .square()
-        .sum(dim=1)
-        for p in penalties
+    choice: Tensor | None,
+    *,
+    classes: bool,
+) -> Fits:
+    masks = [*splits.train]
+    if choice is None and len(penalties) > 1:
+        for rows, tests in inner_sets(splits):
+            masks += [rows, *(held for _, held in tests)]
+    sources = make_sources(problem, torch.stack(masks))
+    if choice is None:
+        choice = choose_penalties(
+            problem, splits, penalties, classes=classes, sources=sources
+        )
+    solve = fit_discriminants if classes else fit_ridge
+    models = [
+        solve(train_set(sources, rows), penalties[chosen])
+        for rows, chosen in zip(splits.train, choice, strict=True)
     ]
-    return torch.stack(errors, dim=-1)
+    return Fits(models, choice)
+
+
+def _discriminants(
+    problem: Problem, splits: Splits, penalties: Tensor, choice: Tensor | None
+) -> Fits:
+    return _closed_form(problem, splits, penalties, choice, classes=True)
+
+
+def _ridge(
+    problem: Problem, splits: Splits, penalties: Tensor, choice: Tensor | None
+) -> Fits:
+    return _closed_form(problem, splits, penalties, choice, classes=False)
+
+
+METHODS: dict[str, Method] = {
+    "lda": Method(_discriminants, ("categorical",)),
+    "ridge": Method(_ridge, ("ordinal", "continuous", "circular")),
+}
+"""Probes by name."""
+
+
+class Kept(NamedTuple):
+    """Rows of draw 0: what its score is the ratio of, predictions and truth."""
+
+    part: Tensor  # (times, rows, strata)
+    whole: Tensor  # (times, rows, strata)
+    predicted: Tensor  # (times, rows, outputs)
+    truth: Tensor  # (times, rows, outputs)
+
+
+class ProbeResult(NamedTuple):
+    """Scores of all draws; rows of the data themselves."""
+
+    score: Tensor  # (times, draws), the test rows of all splits together
+    by_split: Tensor  # (splits, times, draws)
+    kept: Kept
+    choice: Tensor  # (splits, times, draws), index of the penalty
+    models: list[Linear]
+
+
+def probe(
+    problem: Problem,
+    splits: Splits,
+    kind: Kind,
+    method: Method,
+    penalties: Float[Tensor, " penalties"],
+    choice: Tensor | None = None,
+) -> ProbeResult:
+    """Decode every time and draw; each row by a probe that has not seen it.
+
+    Parameters
+    ----------
+    problem, splits : Problem, Splits
+        What is decoded, and which rows train and test.
+    kind, method : Kind, Method
+        How it is scored, and by which probe.
+    penalties : tensor of shape (n_penalties,)
+        Penalties to choose from, inside the training rows.
+    choice : int tensor of shape (n_splits, n_times, n_draws), optional
+        Penalties that were chosen before.
+    """
+    fits = method.fit(problem, splits, penalties, choice)
+    n_times, n_rows = problem.x.shape[:2]
+    sums: list[tuple[Tensor, Tensor]] = []
+    kept: tuple[Tensor, ...] = ()
+    for rows, predicted, truth in _held_out(problem, splits, kind, fits):
+        part, whole = kind.parts(predicted, truth)
+        sums.append((part.sum(dim=1), whole.sum(dim=1)))
+        shown = (part, whole, predicted, truth.expand(n_times, *truth.shape[1:]))
+        found = [v[:, :, 0] for v in shown]
+        if not kept:
+            kept = tuple(v.new_zeros((n_times, n_rows, v.shape[-1])) for v in found)
+        for store, value in zip(kept, found, strict=True):
+            store[:, rows] = value
+    by_split = torch.stack([kind.combine(*s) for s in sums])
+    part, whole = (torch.stack(v).sum(dim=0) for v in zip(*sums, strict=True))
+    score = kind.combine(part, whole)
+    return ProbeResult(score, by_split, Kept(*kept), fits.choice, fits.models)
+
+
+def _held_out(
+    problem: Problem, splits: Splits, kind: Kind, fits: Fits
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield test rows, predictions and truth of each split."""
+    for train, rows, model in zip(splits.train, splits.test, fits.models, strict=True):
+        design = None if problem.design is None else problem.design[:, rows]
+        predicted = model(problem.x[:, rows], design)
+        expected = center_targets(problem, train)
+        yield rows, *_compared(problem, kind, rows, predicted, expected)
+
+
+def _compared(
+    problem: Problem, kind: Kind, rows: Tensor, predicted: Tensor, expected: Targets
+) -> tuple[Tensor, Tensor]:
+    """Predictions and truth on one scale, (times, rows, draws, outputs)."""
+    shape = problem.y.shape[2:]
+    if kind.centered or problem.targets_too:
+        truth = held_out_targets(problem, rows, expected)
+        return predicted, truth.reshape(*truth.shape[:2], *shape)
+    if not kind.classes:
+        predicted = predicted + expected.mean.reshape(-1, 1, *shape)
+    return predicted, problem.y[:, rows]
+
+
+def across_times(
+    problem: Problem, splits: Splits, kind: Kind, models: list[Linear]
+) -> Float[Tensor, "train_times test_times draws"]:
+    """Score probes of each time at every other time, splits shared by all pairs."""
+    n_times, n_draws = problem.x.shape[0], problem.y.shape[2]
+    out = problem.x.new_zeros((n_times, n_times, n_draws))
+    step = max(1, CELLS // (problem.x.shape[0] * problem.x.shape[1] * n_draws))
+    for low in range(0, n_times, step):
+        at = slice(low, min(low + step, n_times))
+        part = whole = problem.x.new_zeros(1)
+        for train, rows, model in zip(splits.train, splits.test, models, strict=True):
+            new = _square(problem, kind, train, rows, model, at)
+            part, whole = part + new[0].sum(dim=1), whole + new[1].sum(dim=1)
+        scores = kind.combine(part, whole)  # (test times, training times * draws)
+        out[at] = scores.reshape(n_times, -1, n_draws).movedim(1, 0)
+    return out
+
+
+CELLS = 4_000_000
+"""Predictions of a block of training times."""
+
+
+def _square(
+    problem: Problem,
+    kind: Kind,
+    train: Tensor,
+    rows: Tensor,
+    model: Linear,
+    at: slice,
+) -> tuple[Tensor, Tensor]:
+    """Parts and wholes (test times, rows, training times * draws, strata)."""
+    design = None if problem.design is None else problem.design[:, rows]
+    predicted = model.across(problem.x[:, rows], design, at)
+    n_train, n_draws, n_outputs = predicted.shape[2:]
+    expected = center_targets(problem, train)
+    if not (kind.centered or problem.targets_too or kind.classes):
+        mean = expected.mean.reshape(-1, n_draws, n_outputs)
+        predicted = predicted + (mean if len(mean) == 1 else mean[at])
+    flat = predicted.reshape(*predicted.shape[:2], n_train * n_draws, n_outputs)
+    if kind.centered or problem.targets_too:
+        truth = held_out_targets(problem, rows, expected)
+        truth = truth.reshape(*truth.shape[:2], n_draws, n_outputs)
+    else:
+        truth = problem.y[:, rows]
+    return kind.parts(flat, truth.repeat(1, 1, n_train, 1))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 import xarray as xr
 from scipy import special
 
 from marr.findings import Note
-from marr.representation._draws import arrange
+from marr.representation._draws import arrange, design_rows
+from marr.representation._probes._moments_kernel import Problem
 from marr.representation._probes._pattern_kernel import unit_patterns
-from marr.representation._probes._probe_kernel import Problem
+from marr.representation._probes._score_kernel import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,22 +56,13 @@ def unit_table(
         `estimate` is the length of the standardized pattern.
     """
     y = settings.tensor(arrange(target.values[None], layout))
-    nuisances = None
-    if design is not None:
-        rows = (
-            design[None] if design.ndim == 2 else arrange(design[None], layout)[:, :, 0]
-        )
-        nuisances = settings.tensor(rows)
+    nuisances = None if design is None else settings.tensor(design_rows(design, layout))
+    sets = (folds[layout.row_trial], halves[layout.row_trial])
     parts = []
     for cell, result in zip(layout.cells, results, strict=True):
-        row_fold = torch.from_numpy(folds[layout.row_trial])
-        problem = Problem(
-            settings.tensor(cell.x), y, row_fold, nuisances, settings.targets_too
-        )
-        penalty = float(np.median(result.penalty))
-        parts.append(
-            _cell_table(cell, problem, halves[layout.row_trial], penalty, target)
-        )
+        problem = Problem(settings.tensor(cell.x), y, nuisances, settings.targets_too)
+        penalty = float(np.quantile(result.penalty, 0.5, method="lower"))
+        parts.append(_cell_table(cell, problem, sets, penalty, settings))
     table = _join(parts)
     table["estimate"].attrs.update(
         long_name=f"|pattern| of {target.name}",
@@ -91,26 +82,31 @@ def unit_table(
 def _cell_table(
     cell: Cell,
     problem: Problem,
-    halves: npt.NDArray[np.int8],
+    sets: tuple[npt.NDArray[np.intp], npt.NDArray[np.int8]],
     penalty: float,
-    target: Target,
+    settings: Settings,
 ) -> xr.Dataset:
-    classes = target.kind == "categorical"
-
-    def fit(keep: npt.NDArray[np.bool_]) -> tuple[Any, Any]:
-        found = unit_patterns(problem, torch.from_numpy(keep), penalty, classes=classes)
-        return found.weight.numpy(force=True), found.pattern.numpy(force=True)
-
-    fold = problem.folds.numpy(force=True)
-    weight, pattern = fit(np.ones(len(fold), dtype=bool))
-    left_out = np.abs([fit(fold != k)[1] for k in range(int(fold.max()) + 1)])
+    fold, halves = sets
+    masks = [np.ones(len(fold), dtype=bool)]
+    masks += [fold != k for k in range(int(fold.max()) + 1)]
+    known = [_varies(problem, halves == h) for h in (0, 1)]
+    masks += [halves == h for h in (0, 1) if known[h]]
+    choice = np.zeros(1, dtype=np.int64)
+    found = unit_patterns(
+        problem,
+        settings.rows(np.array(masks)),
+        settings.method,
+        settings.tensor(np.array([penalty])),
+        settings.rows(choice),
+        classes=KINDS[settings.kind].classes,
+    )
+    weights, patterns = (v[:, 0].numpy(force=True) for v in found)
+    weight, pattern = weights[0], patterns[0]
+    n_folds = int(fold.max()) + 1
+    left_out = np.abs(patterns[1 : 1 + n_folds])
     constant = cell.spread == 0
-    both = [
-        fit(halves == h)
-        if _varies(problem, halves == h)
-        else (np.full_like(weight, np.nan),) * 2
-        for h in (0, 1)
-    ]
+    both = np.full((2, 2, len(weight)), np.nan)
+    both[known] = np.stack([weights, patterns], axis=1)[1 + n_folds :]
     estimate = np.abs(pattern)
     reach = _jackknife_reach(left_out)
     return xr.Dataset(
@@ -122,8 +118,8 @@ def _cell_table(
             "weight": ("unit", weight),
             "spread": ("unit", cell.spread),
             "constant": ("unit", constant),
-            "half_estimate": (("half", "unit"), np.abs([b[1] for b in both])),
-            "half_weight": (("half", "unit"), np.array([b[0] for b in both])),
+            "half_estimate": (("half", "unit"), np.abs(both[:, 1])),
+            "half_weight": (("half", "unit"), both[:, 0]),
         },
         coords={"unit": cell.units, "half": [0, 1]},
     )
@@ -133,8 +129,8 @@ def _varies(problem: Problem, keep: npt.NDArray[np.bool_]) -> bool:
     """Tell whether the target varies in a half of the trials."""
     if keep.sum() < 3:
         return False
-    y = problem.y[0, torch.from_numpy(keep), 0]
-    return bool((y.std(dim=0) > 0).any())
+    y = problem.y[0, :, 0].numpy(force=True)[keep]
+    return bool((y.std(axis=0) > 0).any())
 
 
 def _jackknife_reach(left_out: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

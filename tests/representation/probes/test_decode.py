@@ -315,11 +315,11 @@ def test_same_seed_same_bytes_and_json_round_trip(rng):
 
 
 def test_order_of_units_and_parts_of_the_work_do_not_matter(rng, monkeypatch):
-    from marr.representation._probes import _core
+    from marr.representation._probes import _blocks
 
     system = make(rng)
     whole = decode(system, "choice", n_permutations=19, cross_temporal=True)
-    monkeypatch.setattr(_core, "BUDGET", 5000)
+    monkeypatch.setattr(_blocks, "BUDGET", 5000)
     parts = decode(system, "choice", n_permutations=19, cross_temporal=True)
     for name in ("estimate", "p_corrected", "null_mean"):
         np.testing.assert_allclose(whole.estimate[name], parts.estimate[name])

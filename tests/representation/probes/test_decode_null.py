@@ -15,7 +15,7 @@ from marr.representation._draws import Draws, make_draws
 from marr.representation._layout import Layout
 from marr.representation._plan import make_plan
 from marr.representation._probes._core import Settings, run_cell
-from marr.representation._probes._probe_kernel import PENALTIES
+from marr.representation._probes._linear_kernel import PENALTIES
 from marr.representation._targets import design_matrix, resolve_target
 from marr.stats import permutation_p
 

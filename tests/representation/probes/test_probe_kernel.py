@@ -11,8 +11,12 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from marr.representation._probes._probe_kernel import Problem, choose_penalties
-from marr.representation._probes._score_kernel import KINDS, across_times, probe
+from marr.representation._probes import _probe_kernel as kernel
+from marr.representation._probes._fit_kernel import DEFAULT_PROBES
+from marr.representation._probes._linear_kernel import choose_penalties
+from marr.representation._probes._moments_kernel import Problem, fold_splits
+from marr.representation._probes._probe_kernel import METHODS
+from marr.representation._probes._score_kernel import KINDS
 
 
 def tensor(values):
@@ -21,7 +25,17 @@ def tensor(values):
 
 def problem(x, y, fold, design=None, targets_too=False):
     nuisances = None if design is None else tensor(design)
-    return Problem(tensor(x), tensor(y), torch.from_numpy(fold), nuisances, targets_too)
+    case = Problem(tensor(x), tensor(y), nuisances, targets_too)
+    return case, fold_splits(torch.from_numpy(fold))
+
+
+def probe(case, kind, grid):
+    method = METHODS[DEFAULT_PROBES[kind]]
+    return kernel.probe(*case, KINDS[kind], method, grid)
+
+
+def across_times(case, kind, models):
+    return kernel.across_times(*case, KINDS[kind], models)
 
 
 def one_hot(labels):
@@ -38,9 +52,7 @@ def fold():
 def test_ridge_is_scikit_learns(rng, fold, n_units):
     x, y = rng.normal(size=(3, 60, n_units)), rng.normal(size=(60, 2))
     y[:, 0] += x[1, :, 0]
-    found = probe(
-        problem(x, y[None, :, :, None], fold), KINDS["continuous"], tensor([0.3])
-    )
+    found = probe(problem(x, y[None, :, :, None], fold), "continuous", tensor([0.3]))
     for t in range(3):
         expected = np.zeros(60)
         for k in range(4):
@@ -59,7 +71,7 @@ def test_discriminant_is_scikit_learns(rng, fold, n_units, n_classes):
     x = rng.normal(size=(60, n_units)) + rng.normal(size=(n_classes, n_units))[labels]
     found = probe(
         problem(x[None], one_hot(labels[None]), fold),
-        KINDS["categorical"],
+        "categorical",
         tensor([0.5]),
     )
     predicted = found.kept.predicted[0].argmax(-1).numpy()
@@ -101,7 +113,7 @@ def test_discriminant_agrees_with_the_library_class(rng):
     penalty = shrink / (1 - shrink) * np.trace(within) / 5
     found = probe(
         problem(x[None], one_hot(labels[None]), fold),
-        KINDS["categorical"],
+        "categorical",
         tensor([penalty]),
     )
     mine = found.kept.predicted[0, ~train].argmax(-1).numpy()
@@ -113,7 +125,8 @@ def test_penalty_is_chosen_by_inner_folds(rng, fold):
     x, y = rng.normal(size=(1, 60, 12)), rng.normal(size=60)
     y += x[0, :, :3].sum(1)
     grid = [1e-3, 1e-1, 1.0, 10.0]
-    chosen = choose_penalties(problem(x, y[None, :, None, None], fold), tensor(grid))
+    case = problem(x, y[None, :, None, None], fold)
+    chosen = choose_penalties(*case, tensor(grid), classes=False)
     for k in range(4):
         loss = np.zeros(len(grid))
         for inner in set(range(4)) - {k}:
@@ -131,7 +144,9 @@ def test_inner_error_in_components_equals_rows(rng):
     fold = np.arange(200) % 4
     grid = tensor([1e-2, 1.0, 100.0])
     wide = np.concatenate([x, np.zeros((2, 200, 60))], axis=2)  # constant units
-    few, many = (choose_penalties(problem(v, y, fold), grid) for v in (x, wide))
+    few, many = (
+        choose_penalties(*problem(v, y, fold), grid, classes=False) for v in (x, wide)
+    )
     np.testing.assert_array_equal(few, many)
 
 
@@ -141,7 +156,7 @@ def test_nuisances_are_regressed_out_in_the_fold(rng, fold):
     y = x[:, 0] + 5 * design[:, 1]
     found = probe(
         problem(x[None], y[None, :, None, None], fold, design[None], targets_too=True),
-        KINDS["continuous"],
+        "continuous",
         tensor([0.1]),
     )
     truth, expected = np.zeros(60), np.zeros(60)
@@ -163,7 +178,7 @@ def test_r2_is_around_the_training_mean(rng, fold):
     y += x[:, 0]
     found = probe(
         problem(x[None], y[None, :, None, None], fold),
-        KINDS["continuous"],
+        "continuous",
         tensor([0.1]),
     )
     base = np.array([y[fold != k].mean() for k in fold])
@@ -177,11 +192,9 @@ def test_a_shuffle_is_decoded_as_if_alone(rng, fold):
     labels = rng.integers(0, 3, size=(4, 60))
     x = rng.normal(size=(2, 60, 8)) + labels[2][None, :, None]
     grid = tensor([1e-2, 1.0, 100.0])
-    together = probe(problem(x, one_hot(labels), fold), KINDS["categorical"], grid)
+    together = probe(problem(x, one_hot(labels), fold), "categorical", grid)
     for b in range(4):
-        alone = probe(
-            problem(x, one_hot(labels[b : b + 1]), fold), KINDS["categorical"], grid
-        )
+        alone = probe(problem(x, one_hot(labels[b : b + 1]), fold), "categorical", grid)
         np.testing.assert_allclose(together.score[:, b], alone.score[:, 0])
         np.testing.assert_array_equal(together.choice[..., b], alone.choice[..., 0])
 
@@ -190,9 +203,7 @@ def test_a_class_without_training_trials_is_never_predicted(rng):
     labels = np.array([0, 1] * 10 + [2] * 4)
     fold = np.array([0, 0, 1, 1] * 5 + [2] * 4)
     x = rng.normal(size=(1, 24, 3)) + labels[None, :, None]
-    found = probe(
-        problem(x, one_hot(labels[None]), fold), KINDS["categorical"], tensor([1.0])
-    )
+    found = probe(problem(x, one_hot(labels[None]), fold), "categorical", tensor([1.0]))
     assert not (found.kept.predicted[0, fold == 2].argmax(-1) == 2).any()
     assert torch.isfinite(found.score).all()
 
@@ -203,7 +214,7 @@ def test_scale_shift_and_order_of_units_do_not_matter(rng, fold):
     other = (x * rng.uniform(0.1, 10, 6) + rng.normal(size=6))[..., ::-1]
     grid = tensor([1e-2, 1.0, 100.0])
     a, b = (
-        probe(problem(v, one_hot(labels[None]), fold), KINDS["categorical"], grid)
+        probe(problem(v, one_hot(labels[None]), fold), "categorical", grid)
         for v in (x, other)
     )
     np.testing.assert_allclose(a.kept.predicted, b.kept.predicted, atol=1e-8)
@@ -214,8 +225,8 @@ def test_across_times_has_the_map_on_its_diagonal(rng, fold):
     x = rng.normal(size=(4, 60, 5))
     x[1:3] += labels[0][None, :, None]
     case, grid = problem(x, one_hot(labels), fold), tensor([0.1, 10.0])
-    found = probe(case, KINDS["categorical"], grid)
-    square = across_times(case, KINDS["categorical"], grid, found.choice)
+    found = probe(case, "categorical", grid)
+    square = across_times(case, "categorical", found.models)
     np.testing.assert_allclose(torch.diagonal(square).T, found.score, atol=1e-12)
 
 
@@ -224,8 +235,8 @@ def test_across_times_with_targets_and_nuisances_by_time(rng, fold):
     design = rng.normal(size=(3, 60, 1))
     case = problem(x, y, fold, design, targets_too=True)
     grid = tensor([0.1])
-    found = probe(case, KINDS["continuous"], grid)
-    square = across_times(case, KINDS["continuous"], grid, found.choice)
+    found = probe(case, "continuous", grid)
+    square = across_times(case, "continuous", found.models)
     np.testing.assert_allclose(torch.diagonal(square).T, found.score, atol=1e-12)
 
 
@@ -233,9 +244,7 @@ def test_angles_are_predicted_and_scored_as_vectors(rng, fold):
     angle = rng.uniform(0, 2 * np.pi, 60)
     x = np.stack([np.cos(angle), np.sin(angle)], 1) * 3 + 1
     y = np.stack([np.cos(angle), np.sin(angle)], 1)[None, :, None]
-    found = probe(problem(x[None], y, fold), KINDS["circular"], tensor([1e-6]))
+    found = probe(problem(x[None], y, fold), "circular", tensor([1e-6]))
     assert found.score[0, 0] == pytest.approx(1.0, abs=1e-6)
-    turned = probe(
-        problem(x[None], y[..., ::-1], fold), KINDS["circular"], tensor([1e-6])
-    )
+    turned = probe(problem(x[None], y[..., ::-1], fold), "circular", tensor([1e-6]))
     assert turned.score[0, 0] == pytest.approx(1.0, abs=1e-6)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import marr
+from marr.representation._probes._moments_kernel import Problem
 from marr.representation._probes._pattern_kernel import unit_patterns
-from marr.representation._probes._probe_kernel import Problem
-from marr.representation._probes._unit_null import pattern_lengths
+from marr.representation._probes._probe_kernel import METHODS
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "number", "angle"])
@@ -22,17 +22,20 @@ def test_a_draw_has_the_pattern_that_it_has_alone(rng, kind):
         y[:5] = np.eye(y.shape[-1])[-1]
     else:
         y = rng.normal(size=(60, 4, 1 if kind == "number" else 2))
-    folds = torch.from_numpy(np.arange(60) % 5)
     classes = kind in ("two", "three")
-    problem = Problem(x, torch.from_numpy(y)[None], folds, design, not classes)
-    rows = torch.from_numpy(np.arange(60) < 40)
-    found = pattern_lengths(
-        problem, rows, torch.full((1, 4), 0.1, dtype=torch.double), classes=classes
-    )
+    problem = Problem(x, torch.from_numpy(y)[None], design, not classes)
+    masks = torch.from_numpy(np.arange(60) < np.array([[40], [60]]))
+    grid = torch.tensor([0.1, 3.0], dtype=torch.double)
+    method = METHODS["lda" if classes else "ridge"]
+    choice = torch.tensor([0, 1, 0, 1])
+    found = unit_patterns(problem, masks, method, grid, choice, classes=classes)
+    assert found.pattern.shape == (2, 4, 7)
     for draw in range(4):
-        one = problem._replace(y=problem.y[:, :, draw : draw + 1])
-        alone = unit_patterns(one, rows, 0.1, classes=classes).pattern.abs()
-        torch.testing.assert_close(found[draw], alone, rtol=1e-8, atol=1e-10)
+        at = slice(draw, draw + 1)
+        one = problem._replace(y=problem.y[:, :, at])
+        alone = unit_patterns(one, masks, method, grid, choice[at], classes=classes)
+        for many, single in zip(found, alone, strict=True):
+            torch.testing.assert_close(many[:, at], single, rtol=1e-8, atol=1e-10)
 
 
 def test_units_that_follow_one_signal_have_large_patterns_for_any_labels(rng):
