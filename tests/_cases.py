@@ -171,6 +171,17 @@ CASES = {
         "representation.pairwise_correlations",
         {"site": "early", "n_null": 40},
     ),
+    "tuning": Case(
+        "representation.tuning",
+        {"variable": "condition", "control": ["stimulus"], **FEW},
+        names=("variable", "control"),
+        missing="refused",
+    ),
+    "tuning to an angle": Case(
+        "representation.tuning",
+        {"variable": "heading", "bins": 8, "model": "gaussian", **FEW},
+        names=("variable",),
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

@@ -147,7 +147,7 @@ def test_a_continuous_session_is_resampled_in_runs_of_trials(rng):
     assert "20 runs" in found.methods
     independent = pairwise_correlations(system_of(rng, 60), site="adn", n_null=20)
     assert independent.generalizes_over == "trials"
-    short = marr.from_arrays({"adn": shared_slow_signal(rng, 12, 20, 0.99)})
+    short = marr.from_arrays({"adn": shared_slow_signal(rng, 36, 20, 0.995)})
     noted = pairwise_correlations(short, site="adn", n_null=20)
     assert any(n.code == "serial_trials" for n in noted.notes)
 
