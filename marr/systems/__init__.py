@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from marr.systems._arrays import from_arrays
 from marr.systems._cohort import Cohort
+from marr.systems._dictionary import DICTIONARY_KINDS, Dictionary
 from marr.systems._perturbations import (
     ABLATION_MODES,
     Ablate,
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABLATION_MODES",
+    "DICTIONARY_KINDS",
     "Ablate",
     "Cohort",
+    "Dictionary",
     "HookedModel",
     "Patch",
     "Perturbation",
