@@ -497,5 +497,32 @@ CITATIONS: dict[str, Citation] = {
         "IEEE Transactions on Electronic Computers EC-14, 326-334",
         "10.1109/PGEC.1965.264137",
     ),
+    "naselaris2011": Citation(
+        "Naselaris, T., Kay, K. N., Nishimoto, S. and Gallant, J. L.",
+        2011,
+        "Encoding and decoding in fMRI",
+        "NeuroImage 56, 400-410",
+        "10.1016/j.neuroimage.2010.07.073",
+    ),
+    "duprelatour2022": Citation(
+        "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O. and Gallant, J. L.",
+        2022,
+        "Feature-space selection with banded ridge regression",
+        "NeuroImage 264, 119728",
+        "10.1016/j.neuroimage.2022.119728",
+    ),
+    "rosipal2001": Citation(
+        "Rosipal, R. and Trejo, L. J.",
+        2001,
+        "Kernel partial least squares regression in reproducing kernel Hilbert space",
+        "Journal of Machine Learning Research 2, 97-123",
+    ),
+    "schoppe2016": Citation(
+        "Schoppe, O. et al.",
+        2016,
+        "Measuring the performance of neural models",
+        "Frontiers in Computational Neuroscience 10, 10",
+        "10.3389/fncom.2016.00010",
+    ),
 }
 """Every reference that an analysis, link or data set may cite."""
