@@ -524,5 +524,152 @@ CITATIONS: dict[str, Citation] = {
         "Frontiers in Computational Neuroscience 10, 10",
         "10.3389/fncom.2016.00010",
     ),
+    "elhage2022": Citation(
+        "Elhage, N. et al.",
+        2022,
+        "Toy models of superposition",
+        "Transformer Circuits Thread; arXiv:2209.10652",
+    ),
+    "gao2024": Citation(
+        "Gao, L. et al.",
+        2024,
+        "Scaling and evaluating sparse autoencoders",
+        "arXiv:2406.04093",
+    ),
+    "rajamanoharan2024": Citation(
+        "Rajamanoharan, S. et al.",
+        2024,
+        "Jumping ahead: improving reconstruction fidelity with JumpReLU sparse "
+        "autoencoders",
+        "arXiv:2407.14435",
+    ),
+    "cunningham2024": Citation(
+        "Cunningham, H., Ewart, A., Riggs, L., Huben, R. and Sharkey, L.",
+        2024,
+        "Sparse autoencoders find highly interpretable features in language models",
+        "International Conference on Learning Representations; arXiv:2309.08600",
+    ),
+    "lee1999": Citation(
+        "Lee, D. D. and Seung, H. S.",
+        1999,
+        "Learning the parts of objects by non-negative matrix factorization",
+        "Nature 401, 788-791",
+        "10.1038/44565",
+    ),
+    "hyvarinen1999": Citation(
+        "Hyvärinen, A.",
+        1999,
+        "Fast and robust fixed-point algorithms for independent component analysis",
+        "IEEE Transactions on Neural Networks 10, 626-634",
+        "10.1109/72.761722",
+    ),
+    "kornblith2019": Citation(
+        "Kornblith, S., Norouzi, M., Lee, H. and Hinton, G.",
+        2019,
+        "Similarity of neural network representations revisited",
+        "International Conference on Machine Learning, 3519-3529",
+    ),
+    "song2012": Citation(
+        "Song, L., Smola, A., Gretton, A., Bedo, J. and Borgwardt, K.",
+        2012,
+        "Feature selection via dependence maximization",
+        "Journal of Machine Learning Research 13, 1393-1434",
+    ),
+    "murphy2024": Citation(
+        "Murphy, A., Zylberberg, J. and Fyshe, A.",
+        2024,
+        "Correcting biased centered kernel alignment measures in biological and "
+        "artificial neural networks",
+        "arXiv:2405.01012",
+    ),
+    "williams2021": Citation(
+        "Williams, A. H., Kunz, E., Kornblith, S. and Linderman, S. W.",
+        2021,
+        "Generalized shape metrics on neural representations",
+        "Advances in Neural Information Processing Systems 34, 4738-4750",
+    ),
+    "harvey2024": Citation(
+        "Harvey, S. E., Larsen, B. W. and Williams, A. H.",
+        2024,
+        "Duality of Bures and shape distances with implications for comparing neural "
+        "representations",
+        "Unifying Representations in Neural Models, PMLR 243, 11-26",
+    ),
+    "hotelling1936": Citation(
+        "Hotelling, H.",
+        1936,
+        "Relations between two sets of variates",
+        "Biometrika 28, 321-377",
+        "10.1093/biomet/28.3-4.321",
+    ),
+    "raghu2017": Citation(
+        "Raghu, M., Gilmer, J., Yosinski, J. and Sohl-Dickstein, J.",
+        2017,
+        "SVCCA: singular vector canonical correlation analysis for deep learning "
+        "dynamics and interpretability",
+        "Advances in Neural Information Processing Systems 30, 6076-6085",
+    ),
+    "morcos2018cca": Citation(
+        "Morcos, A. S., Raghu, M. and Bengio, S.",
+        2018,
+        "Insights on representational similarity in neural networks with canonical "
+        "correlation",
+        "Advances in Neural Information Processing Systems 31, 5727-5736",
+    ),
+    "schrimpf2018": Citation(
+        "Schrimpf, M. et al.",
+        2018,
+        "Brain-Score: which artificial neural network for object recognition is most "
+        "brain-like?",
+        "bioRxiv 407007",
+        "10.1101/407007",
+    ),
+    "golub1979": Citation(
+        "Golub, G. H., Heath, M. and Wahba, G.",
+        1979,
+        "Generalized cross-validation as a method for choosing a good ridge parameter",
+        "Technometrics 21, 215-223",
+        "10.1080/00401706.1979.10489751",
+    ),
+    "huh2024": Citation(
+        "Huh, M., Cheung, B., Wang, T. and Isola, P.",
+        2024,
+        "The platonic representation hypothesis",
+        "International Conference on Machine Learning, 20617-20642",
+    ),
+    "barannikov2022": Citation(
+        "Barannikov, S., Trofimov, I., Balabin, N. and Burnaev, E.",
+        2022,
+        "Representation topology divergence: a method for comparing neural network "
+        "representations",
+        "International Conference on Machine Learning, 1607-1626",
+    ),
+    "tulchinskii2025": Citation(
+        "Tulchinskii, E., Voronkova, D., Trofimov, I., Burnaev, E. and Barannikov, S.",
+        2025,
+        "RTD-lite: scalable topological analysis for comparing weighted graphs in "
+        "learning tasks",
+        "arXiv:2503.11910",
+    ),
+    "sucholutsky2023": Citation(
+        "Sucholutsky, I. et al.",
+        2023,
+        "Getting aligned on representational alignment",
+        "arXiv:2310.13018",
+    ),
+    "borg2005": Citation(
+        "Borg, I. and Groenen, P. J. F.",
+        2005,
+        "Modern multidimensional scaling: theory and applications",
+        "Springer",
+        "10.1007/0-387-28981-X",
+    ),
+    "geirhos2020": Citation(
+        "Geirhos, R., Meding, K. and Wichmann, F. A.",
+        2020,
+        "Beyond accuracy: quantifying trial-by-trial behaviour of CNNs and humans by "
+        "measuring error consistency",
+        "Advances in Neural Information Processing Systems 33, 13890-13902",
+    ),
 }
 """Every reference that an analysis, link or data set may cite."""

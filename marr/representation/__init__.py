@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from marr.representation._alignment._align import align
+from marr.representation._alignment._measure import AlignmentMeasure
+from marr.representation._alignment._registry import (
+    ALIGNMENT_MEASURES,
+    alignment_measures,
+)
 from marr.representation._probes._decode import decode
+from marr.representation._readout._generalize import generalize
 from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._rdm import rdm
 from marr.representation._units._pairwise import pairwise_correlations
 from marr.representation._units._tuning import tuning
 
-__all__ = ["compare_rdms", "decode", "pairwise_correlations", "rdm", "tuning"]
+__all__ = [
+    "ALIGNMENT_MEASURES",
+    "AlignmentMeasure",
+    "align",
+    "alignment_measures",
+    "compare_rdms",
+    "decode",
+    "generalize",
+    "pairwise_correlations",
+    "rdm",
+    "tuning",
+]

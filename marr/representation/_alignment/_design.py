@@ -210,7 +210,9 @@ def _orders(
         # blocks of one session may drift together: shift across them
         separate = groups is not None and int(np.bincount(groups).min()) >= 4
         within = groups if separate and column != "block" else None
-        n_permutations = n_permutations if within is not None else min(n_permutations, n - 1)
+        n_permutations = (
+            n_permutations if within is not None else min(n_permutations, n - 1)
+        )
     drawn = permutations(
         n,
         n_permutations=n_permutations,

@@ -131,6 +131,8 @@ class LinearKernel(Engine):
         u = np.stack([length for _, length in a])
         v = np.stack([length for _, length in b])
         by_rows = self._by_rows(a, b)
+        x: Any
+        y: Any
         if by_rows:
             x, y = (np.stack([s.gram for s, _ in side]) for side in (a, b))
             own_x, own_y = ((k**2).sum(axis=(1, 2)) for k in (x, y))
@@ -144,9 +146,7 @@ class LinearKernel(Engine):
                 moved = y if order is None else grams.permuted(y, order)
                 cross = grams.inner_products(x, np.ascontiguousarray(moved))
             else:
-                cross = np.array(
-                    [[_square(k, _moved(m, order)) for m in y] for k in x]
-                )
+                cross = np.array([[_square(k, _moved(m, order)) for m in y] for k in x])
             out.append(self._hsic(cross, u, _moved(v.T, order).T) / size)
         found = np.stack(out)
         return found if self.link is None else self.link(found)

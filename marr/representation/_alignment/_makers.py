@@ -20,8 +20,6 @@ from marr.representation._alignment._engines import (
 )
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from marr.representation._alignment._engines import Engine
     from marr.representation._alignment._sample import Sample
 
@@ -112,7 +110,10 @@ def kernel_neighbors(*, k: int) -> Engine:
     def ready(sample: Sample) -> Any:
         return local.local_kernel(sample.gram, _fitting(int(k), sample))
 
-    return Pairs(ready, lambda a, b, order: local.cknna(*a, *b, order))
+    def value(a: Any, b: Any, order: Array) -> float:
+        return float(local.cknna(a[0], a[1], a[2], b[0], b[1], b[2], order))
+
+    return Pairs(ready, value)
 
 
 def _fitting(k: int, sample: Sample) -> int:
@@ -140,7 +141,9 @@ def topological(*, quantile: float, most_rows: int, lite: bool) -> Engine:
             rng = np.random.default_rng(0)
             batches = [np.sort(rng.permutation(n)[: int(most_rows)]) for _ in range(3)]
         found = [
-            function(*(topology.scaled_distances(d[np.ix_(r, r)], quantile) for d in (a, b)))
+            function(
+                *(topology.scaled_distances(d[np.ix_(r, r)], quantile) for d in (a, b))
+            )
             for r in batches
         ]
         return float(np.mean(found))
@@ -215,13 +218,16 @@ def weighted_canonical() -> Engine:
 
 def permuted_shapes() -> Engine:
     """Best one-to-one matching of units."""
-    return Pairs(_unit_shape, lambda a, b, order: _matched(a, b, order, factors.matched_units))
+    return Pairs(
+        _unit_shape, lambda a, b, order: _matched(a, b, order, factors.matched_units)
+    )
 
 
 def unit_by_unit() -> Engine:
     """No alignment: unit i against unit i."""
     return Pairs(
-        _unit_shape, lambda a, b, order: _matched(a, b, order, lambda x, y: (x * y).sum())
+        _unit_shape,
+        lambda a, b, order: _matched(a, b, order, lambda x, y: (x * y).sum()),
     )
 
 

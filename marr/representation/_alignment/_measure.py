@@ -106,7 +106,7 @@ class AlignmentMeasure:
 
     @property
     def better(self) -> str:
-        """ "higher" for scores, "lower" for distances."""
+        """Direction of more alike: "higher" for scores, "lower" for distances."""
         return "higher" if self.kind == "score" else "lower"
 
     @property
@@ -132,7 +132,9 @@ class AlignmentMeasure:
             hint = nearest(unknown[0], self.options)
             more = f" Did you mean {hint!r}?" if hint else ""
             known = ", ".join(self.options) or "none"
-            msg = f"{self.name} has no option {unknown[0]!r}; its options: {known}.{more}"
+            msg = (
+                f"{self.name} has no option {unknown[0]!r}; its options: {known}.{more}"
+            )
             raise OptionError(msg)
         _check_numbers(options)
         base = self.name.partition("(")[0]
@@ -140,9 +142,7 @@ class AlignmentMeasure:
         shown = ", ".join(f"{k}={v:g}" for k, v in new.items())
         return replace(self, name=f"{base}({shown})", options=new)
 
-    def __call__(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, *, seed: int = 0
-    ) -> float:
+    def __call__(self, x: npt.ArrayLike, y: npt.ArrayLike, *, seed: int = 0) -> float:
         """Return the measure of two arrays whose rows correspond.
 
         Parameters

@@ -98,7 +98,7 @@ def load_site(
     options: dict[str, Any] = {"time": time, "use": use}
     if whole or n_rows * n_units * n_times <= WHOLE or n_units <= n_rows:
         x = _times_first(site_patterns(system, name, codes, n_rows, **options))
-        known = np.isfinite(x).all(axis=-1)
+        known = np.asarray(np.isfinite(x).all(axis=-1))
         return Loaded(label, x, None, known, n_units, times)
     products = np.zeros((n_times, n_rows, n_rows))
     known = np.ones((n_times, n_rows), bool)

@@ -99,7 +99,7 @@ class _Complex:
 
 
 def _bars(enter: ndarray, close: ndarray) -> float:
-    """Summed lengths of the bars: edges open them, cones and triangles end them."""
+    """Sum the lengths of bars: edges open them, cones and triangles end them."""
     cells = _Complex(enter, close)
     n_edges = len(cells.i)
     first = np.empty(n_edges, np.int64)
@@ -108,7 +108,9 @@ def _bars(enter: ndarray, close: ndarray) -> float:
         part = np.arange(start, min(start + step, n_edges))
         first[part] = cells.cofaces(part).min(axis=1)
     simple = cells.last_edge(first) == np.arange(n_edges)
-    owner = dict(zip(first[simple].tolist(), np.flatnonzero(simple).tolist(), strict=True))
+    owner = dict(
+        zip(first[simple].tolist(), np.flatnonzero(simple).tolist(), strict=True)
+    )
     reduced: dict[int, ndarray] = {}
     end = first.copy()
     rest = np.flatnonzero(~simple)
