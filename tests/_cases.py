@@ -167,6 +167,14 @@ CASES = {
         {"on": "heading", "bins": 4, "distance": "correlation", **FEW},
         names=("on",),
     ),
+    "dictionary": Case(
+        "representation.dictionary",
+        {"site": "early", "n_features": 6, "k": 2, "n_seeds": 2, "n_epochs": 40},
+    ),
+    "dictionary of components": Case(
+        "representation.dictionary",
+        {"site": "late", "method": "ica", "n_features": 2, "n_seeds": 2, "n_null": 5},
+    ),
     "pairwise_correlations": Case(
         "representation.pairwise_correlations",
         {"site": "early", "n_null": 40},

@@ -8,22 +8,30 @@ from marr.representation._alignment._registry import (
     ALIGNMENT_MEASURES,
     alignment_measures,
 )
+from marr.representation._dictionaries._dictionary import dictionary
+from marr.representation._dictionaries._formats import load_dictionary
+from marr.representation._dictionaries._train import train_dictionary
 from marr.representation._probes._decode import decode
 from marr.representation._readout._generalize import generalize
 from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._rdm import rdm
 from marr.representation._units._pairwise import pairwise_correlations
 from marr.representation._units._tuning import tuning
+from marr.systems import Dictionary
 
 __all__ = [
     "ALIGNMENT_MEASURES",
     "AlignmentMeasure",
+    "Dictionary",
     "align",
     "alignment_measures",
     "compare_rdms",
     "decode",
+    "dictionary",
     "generalize",
+    "load_dictionary",
     "pairwise_correlations",
     "rdm",
+    "train_dictionary",
     "tuning",
 ]

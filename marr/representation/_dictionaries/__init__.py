@@ -1,1 +1,1 @@
-"""Sparse dictionaries and factorizations of activity."""
+"""Dictionaries: sparse features, parts and components of the activity of a site."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marr.errors import ContractError, StatisticsError
-from marr.representation._rows import trial_chunks
+from marr.representation._rows import CHUNK, trial_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+    import xarray as xr
 
     from marr.systems import System
 
@@ -30,11 +31,11 @@ class Sample:
     Attributes
     ----------
     x : array of shape (n_rows, n_units)
-        Activity; units in the order of their ids.
+        Activity.
     trial : int array of shape (n_rows,)
         Trial (position) of each row.
     units : tuple of str
-        Ids of the units.
+        Ids of the units, in the order of the columns (sorted, unless they were given).
     n_all : int
         Rows that there are.
     """
@@ -45,19 +46,26 @@ class Sample:
     n_all: int
 
 
-def unit_order(system: System, site: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+def unit_order(system: System, site: str) -> list[str]:
     """Return units sorted by id, so that the order in which they came is no matter."""
-    ids = system.activity(site)["unit_id"].values.astype(str)
-    order = np.argsort(ids, kind="stable")
-    return order, ids[order].tolist()
+    return sorted(system.activity(site)["unit_id"].values.astype(str).tolist())
 
 
 def chunks(
-    system: System, site: str, units: list[str]
+    system: System, site: str, units: list[str], width: int = 1
 ) -> Iterator[
     tuple[slice, npt.NDArray[np.floating], npt.NDArray[np.intp], npt.NDArray[np.intp]]
 ]:
     """Yield activity part by part along trials.
+
+    Parameters
+    ----------
+    system, site
+        Where the activity is.
+    units : list of str
+        Order of the units.
+    width : int
+        Numbers that will be made of each row.
 
     Yields
     ------
@@ -71,26 +79,43 @@ def chunks(
     array = system.activity(site)
     place = {u: i for i, u in enumerate(array["unit_id"].values.astype(str))}
     order = [place[u] for u in units]
+    step = max(1, CHUNK // (width * array.sizes.get("time", 1)))
     for rows, part in trial_chunks(array):
-        values = np.asarray(part.values)[..., order]
-        values = values if values.dtype == np.float32 else values.astype(float)
-        if values.ndim == 2:
-            values = values[:, None]
-        valid = np.ones(values.shape[:2], bool)
-        if "valid" in part.coords:
-            valid = np.asarray(part["valid"].values, dtype=bool)
-        trial, time = np.nonzero(valid)
-        x = values[trial, time]
-        if not np.isfinite(x).all():
-            msg = (
-                f"activity of {site!r} holds NaN or infinite values in valid bins. Drop "
-                "these trials or units with select(), or mark bins with valid=."
-            )
-            raise ContractError(msg)
-        yield rows, x, trial, time
+        for start in range(0, rows.stop - rows.start, step):
+            stop = min(start + step, rows.stop - rows.start)
+            x, trial, time = _valid_rows(part.isel(trial=slice(start, stop)), site)
+            yield slice(rows.start + start, rows.start + stop), x[:, order], trial, time
 
 
-def sample_rows(system: System, site: str, *, max_rows: int, seed: int) -> Sample:
+def _valid_rows(
+    part: xr.DataArray, site: str
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    values = np.asarray(part.values)
+    values = values if values.dtype == np.float32 else values.astype(float)
+    if values.ndim == 2:
+        values = values[:, None]
+    valid = np.ones(values.shape[:2], bool)
+    if "valid" in part.coords:
+        valid = np.asarray(part["valid"].values, dtype=bool)
+    trial, time = np.nonzero(valid)
+    x = values[trial, time]
+    if not np.isfinite(x).all():
+        msg = (
+            f"activity of {site!r} holds NaN or infinite values in valid bins. Drop "
+            "these trials or units with select(), or mark bins with valid=."
+        )
+        raise ContractError(msg)
+    return x, trial, time
+
+
+def sample_rows(
+    system: System,
+    site: str,
+    *,
+    max_rows: int,
+    seed: int,
+    units: list[str] | None = None,
+) -> Sample:
     """Read all rows of a site, or `max_rows` of them drawn at random.
 
     Raises
@@ -98,7 +123,7 @@ def sample_rows(system: System, site: str, *, max_rows: int, seed: int) -> Sampl
     StatisticsError
         If there are too few rows, or if they do not vary.
     """
-    _, units = unit_order(system, site)
+    units = unit_order(system, site) if units is None else units
     array = system.activity(site)
     n_all = len(system.trial_index) * array.sizes.get("time", 1)
     if "valid" in array.coords and "time" in array.dims:

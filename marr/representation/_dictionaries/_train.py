@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from marr._option_types import checked
 from marr.errors import ContractError, OptionError, check_option
+from marr.representation._dictionaries._factors import ica_parts, nmf_parts
 from marr.representation._dictionaries._rows import Sample, sample_rows
 from marr.systems import Dictionary, System, trial_hashes
 
@@ -38,7 +38,7 @@ SPARSE = ("topk", "jumprelu")
 STEPS = 2000
 """Training steps of an autoencoder, unless `n_epochs` is given."""
 
-EPOCHS = {"nmf": 400, "ica": 400}
+EPOCHS = 400
 """Most iterations of the methods that use all rows at once."""
 
 MAX_ROWS = 500_000
@@ -252,9 +252,10 @@ def fit_dictionaries(
     if settings.method in SPARSE:
         parts = _autoencoders(sample.x, masks, settings, seeds)
     else:
-        one = _nmf if settings.method == "nmf" else _ica
+        one = nmf_parts if settings.method == "nmf" else ica_parts
+        size, most = settings.n_features, settings.n_epochs or EPOCHS
         parts = [
-            one(sample.x[m], settings, s) for m, s in zip(masks, seeds, strict=True)
+            one(sample.x[m], size, most, s) for m, s in zip(masks, seeds, strict=True)
         ]
     hashes = trial_hashes(system)
     given = system.activity(site)["unit_id"].values.astype(str).tolist()
@@ -338,63 +339,3 @@ def _autoencoders(
             part["threshold"] = threshold * scale
         found.append(part)
     return found
-
-
-def _nmf(x: npt.NDArray[np.floating], settings: Settings, seed: int) -> dict[str, Any]:
-    from sklearn.decomposition import NMF
-    from sklearn.exceptions import ConvergenceWarning
-
-    if x.min() < 0:
-        msg = (
-            f"method='nmf' needs activity that is nowhere negative; got {x.min():.3g}. Use "
-            "counts or rates, a rectified layer, or method='topk'."
-        )
-        raise ContractError(msg)
-    scale = float(x.mean(dtype=float))
-    model = NMF(
-        settings.n_features,
-        init="random",
-        max_iter=settings.n_epochs or EPOCHS["nmf"],
-        random_state=seed,
-    )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(np.asarray(x, dtype=float) / scale)
-    decoder = np.asarray(model.components_, dtype=float)
-    norms = np.linalg.norm(decoder, axis=1, keepdims=True)
-    decoder = np.divide(decoder, norms, out=np.zeros_like(decoder), where=norms > 0)
-    return {"decoder": decoder, "info": {"converged": not caught}}
-
-
-def _ica(x: npt.NDArray[np.floating], settings: Settings, seed: int) -> dict[str, Any]:
-    """Return components of positive skewness, those of most variance first."""
-    from sklearn.decomposition import FastICA
-    from sklearn.exceptions import ConvergenceWarning
-
-    values = np.asarray(x, dtype=float)
-    rank = int(np.linalg.matrix_rank(values - values.mean(axis=0)))
-    if settings.n_features > rank:
-        msg = (
-            f"n_features must be at most {rank}, the rank of the activity, for "
-            f"method='ica'; got {settings.n_features}."
-        )
-        raise OptionError(msg)
-    model = FastICA(
-        settings.n_features,
-        whiten="unit-variance",
-        max_iter=settings.n_epochs or EPOCHS["ica"],
-        random_state=seed,
-    )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        sources = model.fit_transform(values)
-    encoder, decoder = model.components_.T, model.mixing_.T
-    norms = np.linalg.norm(decoder, axis=1)
-    sign = np.where((sources**3).sum(axis=0) < 0, -1.0, 1.0)
-    order = np.argsort(-norms, kind="stable")
-    return {
-        "encoder": (encoder * sign * norms)[:, order],
-        "decoder": (decoder * (sign / norms)[:, None])[order],
-        "decoder_bias": np.asarray(model.mean_, dtype=float),
-        "info": {"converged": not caught},
-    }

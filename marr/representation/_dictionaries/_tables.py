@@ -1,0 +1,182 @@
+"""Estimate and tables of a dictionary finding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from marr.representation._dictionaries._score_kernel import explained_variance
+from marr.stats import bootstrap_weights, percentile_interval, permutation_p
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from marr.representation._dictionaries._dictionary import Found
+    from marr.systems import Dictionary, System
+
+__all__ = [
+    "baseline_table",
+    "estimate_of",
+    "feature_table",
+    "seed_table",
+    "top_table",
+]
+
+N_RESAMPLES = 2000
+MOST_LISTED = 200
+"""Features whose top trials are listed."""
+
+Scores = tuple[np.ndarray, np.ndarray]
+"""Explained variance (2,) by the dictionary and by components; resampled (draws, 2)."""
+
+
+def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
+    """Return the explained variance with all that belongs to it."""
+    sums = found.totals
+    n_parts = len(sums.n)
+    parts = (sums.residual, sums.square, sums.total, sums.n)
+    value = explained_variance(*parts, np.ones((1, n_parts)))[0]
+    weights = bootstrap_weights(n_parts, n_resamples=N_RESAMPLES, seed=seed)
+    draws = explained_variance(*parts, np.asarray(weights, dtype=float))
+    low, high = percentile_interval(draws[:, 0], n_units=n_parts)
+    gain_low, gain_high = percentile_interval(
+        draws[:, 0] - draws[:, 1], n_units=n_parts
+    )
+    p = float(permutation_p(value[0], found.null, tail="greater"))
+    numbers: dict[str, Any] = {
+        "estimate": value[0],
+        "ci_low": min(low, value[0]),
+        "ci_high": max(high, value[0]),
+        "p_value": p,
+        "p_corrected": p,
+        "null_mean": found.null.mean(),
+        "pca": value[1],
+        "gain": value[0] - value[1],
+        "gain_low": gain_low,
+        "gain_high": gain_high,
+        "l0": sums.active.sum() / sums.n.sum(),
+        "dead": (found.features.density == 0).mean(),
+    }
+    if found.stability is not None:
+        numbers["stability"] = found.stability.matched.mean()
+        numbers["stability_null"] = found.stability.null.mean()
+    estimate = xr.Dataset({k: float(v) for k, v in numbers.items()})
+    estimate["n"] = len(found.split.fold)
+    estimate["estimate"].attrs.update(
+        long_name="explained variance on held-out trials"
+        if found.split.held_out
+        else "explained variance",
+        units="proportion",
+        better="higher",
+    )
+    return estimate, (value, draws)
+
+
+def baseline_table(found: Found, scores: Scores) -> xr.Dataset:
+    """Return the dictionary beside principal components and random directions."""
+    value, draws = scores
+    n_parts = len(found.totals.n)
+    ends = [percentile_interval(draws[:, i], n_units=n_parts) for i in (0, 1)]
+    lows = [min(float(low), v) for (low, _), v in zip(ends, value, strict=True)]
+    highs = [max(float(high), v) for (_, high), v in zip(ends, value, strict=True)]
+    null = found.null
+    names = [found.dictionary.kind, "principal components", "random"]
+    table = xr.Dataset(
+        {
+            "estimate": ("dictionary", [*value.tolist(), float(null.mean())]),
+            "ci_low": ("dictionary", [*lows, float(np.quantile(null, 0.025))]),
+            "ci_high": ("dictionary", [*highs, float(np.quantile(null, 0.975))]),
+        },
+        coords={"dictionary": np.array(names)},
+        attrs={"reduction": "none; interval of random: 95 % of random dictionaries"},
+    )
+    table["estimate"].attrs.update(
+        long_name="explained variance", units="proportion", better="higher"
+    )
+    return table
+
+
+def _labels(site: str, positions: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return coordinates of features, as units of the site that `with_features` makes."""
+    name = f"{site}.features"
+    ids = np.array([str(i) for i in positions])
+    return {
+        "unit": np.array([f"{name}:{i}" for i in ids]),
+        "site": ("unit", np.array([name] * len(ids))),
+        "unit_id": ("unit", ids),
+    }
+
+
+def feature_table(site: str, found: Found) -> xr.Dataset:
+    """Return one row a feature: what is lost without it, when it is active."""
+    f = found.features
+    columns: dict[str, Any] = {
+        "estimate": f.share,
+        "ci_low": f.low,
+        "ci_high": f.high,
+        "density": f.density,
+        "mean_active": f.mean,
+        "dead": f.density == 0,
+    }
+    if found.stability is not None:
+        s = found.stability
+        columns["stability"] = s.feature
+        columns["most_similar"] = s.largest.mean(axis=0)
+        columns["stability_null"] = np.quantile(s.null, 0.95, axis=0)
+    table = xr.Dataset(
+        {k: ("unit", v) for k, v in columns.items()},
+        coords=_labels(site, np.arange(len(f.share))),
+        attrs={
+            "reduction": "none; the dictionary trained on all trials, on all trials"
+        },
+    )
+    table["half_estimate"] = (("half", "unit"), f.halves)
+    table["estimate"].attrs.update(
+        long_name="explained variance lost without the feature",
+        units="proportion",
+        better="higher",
+    )
+    return table
+
+
+def top_table(system: System, site: str, found: Found) -> xr.Dataset:
+    """Return the trials on which each feature is largest; of many, the features that matter."""
+    f = found.features
+    most = np.argsort(-f.share, kind="stable")[:MOST_LISTED]
+    listed = np.sort(most)
+    trial, active = f.top_trial[listed], f.top_trial[listed] >= 0
+    names = np.array([str(t) for t in system.trial_index])
+    labels = np.where(active, names[np.maximum(trial, 0)], "")
+    columns: dict[str, Any] = {
+        "estimate": np.where(active, f.top[listed], np.nan),
+        "trial_label": labels,
+    }
+    array = system.activity(site)
+    if "time" in array.dims:
+        times = array["time"].values.astype(float)
+        at = times[np.maximum(f.top_time[listed], 0)]
+        columns["at_time"] = np.where(active, at, np.nan)
+    table = xr.Dataset(
+        {k: (("unit", "rank"), v) for k, v in columns.items()},
+        coords={**_labels(site, listed), "rank": np.arange(1, labels.shape[1] + 1)},
+        attrs={"reduction": "largest value within each trial"},
+    )
+    table["estimate"].attrs.update(long_name="feature", units="")
+    return table
+
+
+def seed_table(found: Found, others: Sequence[Dictionary]) -> xr.Dataset:
+    """Return one row a dictionary that was trained with another seed."""
+    assert found.stability is not None
+    return xr.Dataset(
+        {
+            "estimate": ("seed", found.stability.matched.mean(axis=1)),
+            "most_similar": ("seed", found.stability.largest.mean(axis=1)),
+        },
+        coords={"seed": np.arange(1, len(others) + 1)},
+        attrs={"reduction": "mean over features of the dictionary of all trials"},
+    )
