@@ -1,0 +1,1 @@
+"""What probes say beyond their accuracy: generalization, cost, capacity, onset, use."""
