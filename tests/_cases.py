@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _systems import MAKERS
+from _systems import MAKERS, features_of_the_task
 
 import marr.behavior
 import marr.implementation
@@ -77,6 +77,7 @@ ABLATE = {
     "grades": {"recording": "predictive", "network": "causal"},
     "not_aligned": RANDOM,
 }
+LAYERS = features_of_the_task()
 CASES = {
     "psychometric": Case(
         "behavior.psychometric",
@@ -174,6 +175,38 @@ CASES = {
     "dictionary of components": Case(
         "representation.dictionary",
         {"site": "late", "method": "ica", "n_features": 2, "n_seeds": 2, "n_null": 5},
+    ),
+    "encode": Case(
+        "representation.encode",
+        {"features": ["condition", "stimulus"], **FEW},
+        names=("features",),
+        missing="refused",
+    ),
+    "encode bands": Case(
+        "representation.encode",
+        {
+            "features": {"task": ["side", "stimulus"], "body": "speed"},
+            "sites": "late",
+            "correction": "fdr",
+            "n_mixtures": 4,
+            **FEW,
+        },
+    ),
+    "encode over time": Case(
+        "representation.encode",
+        {
+            "features": ["heading", "stimulus"],
+            "time": "keep",
+            "delays": (0, 1),
+            "score": "pearson",
+            **FEW,
+        },
+        names=("features",),
+        missing="refused",
+    ),
+    "encode from layers": Case(
+        "representation.encode",
+        {"features": LAYERS, "hold_out": "trial", "method": "pls", **FEW},
     ),
     "pairwise_correlations": Case(
         "representation.pairwise_correlations",

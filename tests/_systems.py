@@ -72,6 +72,18 @@ def features(table: pd.DataFrame, heading: np.ndarray, seed: int) -> np.ndarray:
     return np.stack([evidence, prior, np.cos(heading), np.sin(heading)], axis=-1)
 
 
+def features_of_the_task() -> Recording:
+    """Return two layers over the trials of the task: one that fits it, one of noise."""
+    rng = np.random.default_rng(5000)
+    table = task()
+    clear = np.column_stack([table["stimulus"], table["prior"], np.cos(table["angle"])])
+    layers = {
+        "clear": clear @ rng.normal(size=(3, 5)),
+        "noise": rng.normal(size=(len(table), 6)),
+    }
+    return marr.from_arrays(layers, name="layers")
+
+
 def behaved(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return the table with choices of an observer who uses stimulus and prior."""
     rng = np.random.default_rng(seed + 3000)

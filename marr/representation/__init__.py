@@ -11,6 +11,7 @@ from marr.representation._alignment._registry import (
 from marr.representation._dictionaries._dictionary import dictionary
 from marr.representation._dictionaries._formats import load_dictionary
 from marr.representation._dictionaries._train import train_dictionary
+from marr.representation._encoding._encode import encode
 from marr.representation._probes._decode import decode
 from marr.representation._readout._generalize import generalize
 from marr.representation._rsa._compare_rdms import compare_rdms
@@ -28,6 +29,7 @@ __all__ = [
     "compare_rdms",
     "decode",
     "dictionary",
+    "encode",
     "generalize",
     "load_dictionary",
     "pairwise_correlations",
