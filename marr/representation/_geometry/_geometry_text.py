@@ -158,31 +158,33 @@ def plane_table(splits: xr.Dataset) -> xr.Dataset:
 def summary(estimate: xr.Dataset, n_trials: int, total: int) -> str:
     """Return the geometry of each site in one sentence."""
     measure = estimate["measure"].values
+    names = estimate["variable"].values.tolist()
+    short = estimate.sizes["site"] > 2
     parts = []
     for site in estimate["site"].values.tolist():
         at = estimate.sel(site=site)
         said = [
-            f"{variable} {_number(at, i)}"
-            for i, variable in enumerate(estimate["variable"].values.tolist())
+            f"{name} {_number(at, i, short=short)}"
+            for i, name in enumerate(names)
             if measure[i] == "ccgp"
         ]
         share = float(at["estimate"].values[measure == "shattering"][0])
-        text = f"{site}: "
-        if said:
-            text += f"CCGP of {', '.join(said)}; "
-        text += f"{share:.0%} of dichotomies separable"
-        parts.append(text)
+        text = f"{site}: CCGP of {', '.join(said)}; " if said else f"{site}: "
+        parts.append(f"{text}{share:.0%} of dichotomies separable")
+    starred = "; * corrected p < 0.05" if short and "*" in "".join(parts) else ""
     return (
-        f"{'; '.join(parts)} ({total:,} balanced dichotomies, n = {n_trials} trials)."
+        f"{'; '.join(parts)} ({total:,} balanced dichotomies, n = {n_trials} trials"
+        f"{starred})."
     )
 
 
-def _number(at: xr.Dataset, i: int) -> str:
+def _number(at: xr.Dataset, i: int, *, short: bool) -> str:
     value, low, high = (float(at[k].values[i]) for k in ("estimate", "ci_low", "ci_high"))  # fmt: skip
-    text = f"{value:.2f} [{low:.2f}, {high:.2f}]"
-    if "p_corrected" in at and np.isfinite(at["p_corrected"].values[i]):
-        text += f" (corrected p = {float(at['p_corrected'].values[i]):.2g})"
-    return text
+    p = float(at["p_corrected"].values[i]) if "p_corrected" in at else np.nan
+    if short:
+        return f"{value:.2f}{'*' if p < 0.05 else ''}"
+    tested = f" (corrected p = {p:.2g})" if np.isfinite(p) else ""
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]{tested}"
 
 
 def methods_text(job: Job, counts: npt.NDArray[np.intp]) -> str:
