@@ -54,6 +54,8 @@ class Case:
         Pattern of the refusal on a perturbed recording; "" where it answers.
     not_aligned : tuple of str
         Variables that are drawn at random in the order of the units.
+    others : tuple of str
+        Names of further systems in the options, of as many trials.
     """
 
     analysis: str
@@ -64,6 +66,7 @@ class Case:
     missing: str = "noted"
     perturbed: str = ""
     not_aligned: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __call__(self, system: Any, **changed: Any) -> Finding:
         return ANALYSES[self.analysis].function(system, **{**self.options, **changed})
@@ -157,6 +160,38 @@ CASES = {
         names=("target",),
         missing="refused",
     ),
+    "generalize": Case(
+        "representation.generalize",
+        {"target": "side", "across": "condition", "n_folds": 3, **FEW},
+        names=("target", "across"),
+        missing="refused",
+    ),
+    "selectivity": Case(
+        "representation.selectivity",
+        {"target": "stimulus", "on": "stimulus", "n_controls": 19},
+        names=("target", "on"),
+        missing="refused",
+    ),
+    "description_length": Case(
+        "representation.description_length",
+        {"target": "side", "n_orders": 1, "n_permutations": 12},
+        names=("target",),
+        missing="refused",
+    ),
+    "amnesic": Case(
+        "representation.amnesic",
+        {"target": "side", "others": ["stimulus"], "n_random": 19},
+        grades={"recording": "predictive", "network": "predictive"},
+        names=("target", "others"),
+        missing="refused",
+        not_aligned=("random_mean", "random_high", "p_value", "p_corrected"),
+    ),
+    "latency": Case(
+        "representation.latency",
+        {"target": "side", **{"n_permutations": 0}},
+        names=("target",),
+        missing="refused",
+    ),
     "rdm": Case(
         "representation.rdm",
         {"on": "condition", "n_folds": 3, **FEW},
@@ -186,7 +221,6 @@ CASES = {
         "representation.encode",
         {
             "features": {"task": ["side", "stimulus"], "body": "speed"},
-            "sites": "late",
             "correction": "fdr",
             "n_mixtures": 4,
             **FEW,
@@ -207,6 +241,23 @@ CASES = {
     "encode from layers": Case(
         "representation.encode",
         {"features": LAYERS, "hold_out": "trial", "method": "pls", **FEW},
+        others=("layers",),
+    ),
+    "align sites": Case(
+        "representation.align",
+        {"b": None, "on": "trial", **FEW},
+    ),
+    "align by stimulus": Case(
+        "representation.align",
+        {"b": None, "on": "stimulus", "measure": ["cka", "procrustes"], **FEW},
+        names=("on",),
+        missing="refused",
+    ),
+    "alignment_matrix": Case(
+        "representation.alignment_matrix",
+        {"on": "stimulus", "sites": ["early", "late"], "others": (), **FEW},
+        names=("on",),
+        missing="refused",
     ),
     "pairwise_correlations": Case(
         "representation.pairwise_correlations",
@@ -222,6 +273,12 @@ CASES = {
         "representation.tuning",
         {"variable": "heading", "bins": 8, "model": "gaussian", **FEW},
         names=("variable",),
+    ),
+    "mixed_selectivity": Case(
+        "representation.mixed_selectivity",
+        {"variables": ["stimulus", "heading"], **FEW},
+        names=("variables",),
+        missing="refused",
     ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marr.representation._alignment._align import align
+from marr.representation._alignment._all_pairs import alignment_matrix
 from marr.representation._alignment._measure import AlignmentMeasure
 from marr.representation._alignment._registry import (
     ALIGNMENT_MEASURES,
@@ -13,9 +14,14 @@ from marr.representation._dictionaries._formats import load_dictionary
 from marr.representation._dictionaries._train import train_dictionary
 from marr.representation._encoding._encode import encode
 from marr.representation._probes._decode import decode
+from marr.representation._readout._amnesic import amnesic
+from marr.representation._readout._description_length import description_length
 from marr.representation._readout._generalize import generalize
+from marr.representation._readout._latency import latency
+from marr.representation._readout._selectivity import selectivity
 from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._rdm import rdm
+from marr.representation._units._mixed import mixed_selectivity
 from marr.representation._units._pairwise import pairwise_correlations
 from marr.representation._units._tuning import tuning
 from marr.systems import Dictionary
@@ -25,15 +31,21 @@ __all__ = [
     "AlignmentMeasure",
     "Dictionary",
     "align",
+    "alignment_matrix",
     "alignment_measures",
+    "amnesic",
     "compare_rdms",
     "decode",
+    "description_length",
     "dictionary",
     "encode",
     "generalize",
+    "latency",
     "load_dictionary",
+    "mixed_selectivity",
     "pairwise_correlations",
     "rdm",
+    "selectivity",
     "train_dictionary",
     "tuning",
 ]
