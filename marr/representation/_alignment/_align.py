@@ -59,8 +59,10 @@ def align(
         are the rows, over whose repeats activity is averaged.
     bins : int or sequence of float, optional
         Cut numbers, as in `rdm`.
-    sites_a, sites_b : str or sequence of str, optional
-        Sites of both sides; all by default.
+    sites_a : str or sequence of str, optional
+        Sites of a; all by default.
+    sites_b : str or sequence of str, optional
+        Sites of b; all by default.
     time : "mean", "keep" or (float, float)
         Average over time or a window, or compare bin with bin.
     behavior : str, optional

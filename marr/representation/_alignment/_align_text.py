@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 CLOSE = 0.05
+MOST_SAID = 3
+"""More measures than this are summed up."""
 
 
 def question_text(job: Job) -> str:
@@ -69,11 +71,36 @@ def _summary(
     """Return the answer: the most alike pair, its interval, and what chance gives."""
     if "measure" not in estimate.dims:
         return _one(estimate, names, next(iter(words.values())), rows)
+    if estimate.sizes["measure"] > MOST_SAID and "relative" in estimate:
+        return _many(estimate, rows, names, words)
     said = [
         _short(estimate.sel(measure=m), names, words[str(m)])
         for m in estimate["measure"].values.tolist()
     ]
     return f"Over {rows}: {'; '.join(said)}." + _disagreement(estimate)
+
+
+def _many(
+    estimate: xr.Dataset, rows: str, names: tuple[str, str], words: dict[str, str]
+) -> str:
+    """Return how far many measures agree, in one sentence."""
+    labels = estimate["measure"].values.tolist()
+    cells = [
+        estimate.isel(measure=i).isel(best_cell(estimate.isel(measure=i)))
+        for i in range(len(labels))
+    ]
+    relative = np.array([float(c["relative"]) for c in cells])
+    seen = sum(float(c["p_corrected"]) < CLOSE for c in cells)
+    low, high = int(relative.argmin()), int(relative.argmax())
+    shown = [
+        f"{relative[i]:.2f} ({words[str(labels[i])]}, {_where(cells[i], names)})"
+        for i in (low, high)
+    ]
+    return (
+        f"Over {rows}, {seen} of {len(labels)} measures see an alignment; of the way from "
+        f"independent (0) to identical (1), it is {shown[0]} to {shown[1]}."
+        + _disagreement(estimate)
+    )
 
 
 def best_cell(estimate: xr.Dataset) -> dict[str, int]:
@@ -138,7 +165,7 @@ def _one(estimate: xr.Dataset, names: tuple[str, str], words: str, rows: str) ->
     parts = [f"{most}{_where(cell, names)}: {words} {_number(cell)} over {rows}"]
     parts += [part for part in (_null(cell), _p(cell)) if part]
     if "ceiling" in cell and np.isfinite(float(cell["ceiling"])):
-        parts.append(f"halves of the repeats agree to {float(cell['ceiling']):.2f}")
+        parts.append(f"noise in the repeats allows about {float(cell['ceiling']):.2f}")
     if "floor" in cell and np.isfinite(float(cell["floor"])):
         low = float(cell["excess_low"]) if "excess_low" in cell else float("nan")
         more = (

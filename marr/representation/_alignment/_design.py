@@ -160,7 +160,7 @@ def make_design(
     orders = _orders(n, groups, column, scheme, n_permutations, seed)
     if len(orders):
         distinct = len(np.unique(orders, axis=0))
-        if distinct < min(n_permutations, 100):
+        if distinct < 0.9 * min(n_permutations, 100):
             text = (
                 f"Only {distinct} different orders of rows exist under null={scheme!r}, "
                 f"so p-values are at least about {1 / (distinct + 1):.2g}."

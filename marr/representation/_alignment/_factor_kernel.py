@@ -28,12 +28,17 @@ __all__ = [
 TOLERANCE = 1e-13
 """Share of the largest eigenvalue below which a direction counts as none."""
 
+ROUNDING = 1e-13
+"""Distance of a cosine from 1 that is not told from 0."""
+
 Coordinates = Float[ndarray, "rows dims"]
 
 
 def angle(cosine: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Angle of a cosine, in radians, rounding beyond 1 taken off."""
-    return np.arccos(np.clip(cosine, -1.0, 1.0))
+    """Angle of a cosine, in radians; 0 within rounding of 1 (below 5e-7)."""
+    return np.asarray(
+        np.where(1.0 - cosine < ROUNDING, 0.0, np.arccos(np.clip(cosine, -1.0, 1.0)))
+    )
 
 
 def economy_of_gram(

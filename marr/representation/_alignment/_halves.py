@@ -14,7 +14,7 @@ from marr.representation._alignment._patterns import (
     samples_of,
 )
 from marr.representation._alignment._values import Sides, interval, values
-from marr.stats import random_halves
+from marr.stats import random_halves, spearman_brown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,8 @@ def halves(
     Returns
     -------
     dict
-        `ceiling` of scores: geometric mean of both systems' alignment with themselves;
+        `ceiling` of scores: geometric mean of both systems' alignment with themselves
+        (for kernels and RSA that of all repeats, by Spearman-Brown; else of halves);
         `floor` of distances: their mean; `halves`: alignment of half of one with half of
         the other; for distances `excess`, `halves` less `floor`, with an interval over
         rows. Empty where rows were measured once. Shapes (n_measures, n_times, n_a, n_b).
@@ -112,7 +113,7 @@ def _once(
     repeats = (
         "Rows are single trials"
         if match.on == "trial"
-        else f"Only {n} rows were measured twice or more in every system ({least} needed)"
+        else f"Only {n} rows were measured twice or more in every system ({least} are the least)"
     )
     text = (
         f"{repeats}, so the distance of a system to itself (the floor) is unknown: read "
@@ -195,6 +196,16 @@ def _mean_parts(parts: Sequence[Any]) -> Array:
     return np.mean(known, axis=0) if same else None
 
 
+def _reliability(measures: Sequence[AlignmentMeasure], own: Array) -> Array:
+    """Return the alignment of a system with itself, of all repeats where that is known.
+
+    For correlation-like scores of pairs of rows halves are stepped up (Spearman-Brown).
+    """
+    r = np.maximum(own, 0.0)
+    stepped = np.array([m.family in ("kernel", "rsa") for m in measures])
+    return np.where(stepped.reshape(-1, 1, 1, 1), spearman_brown(r), r)
+
+
 def _columns(
     measures: Sequence[AlignmentMeasure], whole: Array, parts: Array
 ) -> dict[str, Array]:
@@ -202,7 +213,7 @@ def _columns(
     cross, own_a, own_b = whole
     columns = {"halves": cross.copy()}
     if score.any():
-        ceiling = np.sqrt(np.maximum(own_a, 0.0) * np.maximum(own_b, 0.0))
+        ceiling = np.sqrt(_reliability(measures, own_a) * _reliability(measures, own_b))
         columns["ceiling"] = np.where(score, ceiling, np.nan)
     if not score.all():
         columns["floor"] = np.where(score, np.nan, (own_a + own_b) / 2)

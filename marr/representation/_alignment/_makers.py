@@ -163,11 +163,13 @@ def _angle(*parts: Any) -> float:
 
 
 def _chord(*parts: Any) -> float:
-    return float(np.sqrt(max(2 - 2 * _cosine(*parts), 0.0)))
+    apart = 1 - _cosine(*parts)
+    return float(np.sqrt(2 * apart)) if apart > factors.ROUNDING else 0.0
 
 
 def _euclidean(norm: float, a: float, b: float, _ra: int, _rb: int) -> float:
-    return float(np.sqrt(max(a**2 + b**2 - 2 * norm, 0.0)))
+    square, size = a**2 + b**2 - 2 * norm, a**2 + b**2
+    return float(np.sqrt(square)) if square > factors.ROUNDING * size else 0.0
 
 
 def _mean_correlation(norm: float, _a: float, _b: float, ra: int, rb: int) -> float:

@@ -113,7 +113,7 @@ MAP_MEASURES = (
     _shape(
         "procrustes",
         "angular Procrustes distance",
-        convention="radians, not divided by pi / 2; no zero padding needed",
+        convention="radians, not divided by pi / 2; systems of any two sizes",
         identity="arccos(nbs); shape_partial at alpha = 1",
         make=partial(make.aligned_shapes, alpha=1.0, value="angle"),
     ),

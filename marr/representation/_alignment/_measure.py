@@ -49,8 +49,8 @@ class AlignmentMeasure:
     low, high : float
         Range; infinite where there is no bound.
     symmetric, metric : bool
-        Whether order of the systems does not matter; whether it is a true distance (the
-        triangle inequality holds, and equal means equal up to the invariances).
+        Whether order of the systems does not matter; whether it is a distance for which
+        the triangle inequality holds.
     invariances : frozenset of str
         Keys of `INVARIANCES`: what may be done to *either* system without changing it.
     paired_rows, equal_units : bool
@@ -137,6 +137,7 @@ class AlignmentMeasure:
             )
             raise OptionError(msg)
         _check_numbers(options)
+        options = {k: type(self.options[k])(v) for k, v in options.items()}
         base = self.name.partition("(")[0]
         new = {**self.options, **options}
         shown = ", ".join(f"{k}={v:g}" for k, v in new.items())

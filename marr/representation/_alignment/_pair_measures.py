@@ -207,6 +207,7 @@ PAIR_MEASURES = (
         low=float("-inf"),
         high=float("inf"),
         independent=None,
+        symmetric=False,
         estimator=UNBIASED,
         convention="neighbors by inner product of centered rows; linear kernel",
         make=make.kernel_neighbors,
@@ -221,7 +222,11 @@ PAIR_MEASURES = (
     _topology(
         "rtd_lite",
         "representation topology divergence, lite",
-        convention="distances over their 0.9 quantile; spanning trees, mean of both directions",
+        convention=(
+            "distances over their 0.9 quantile; spanning trees, mean of both directions; "
+            "0 for all systems with the same trees"
+        ),
+        metric=True,
         cost=GRAM,
         make=partial(make.topological, lite=True),
         citations=("tulchinskii2025",),
