@@ -66,14 +66,18 @@ def tuning_of_slow_units(n: int, seed: int, gain: float = 0.0) -> dict[str, floa
 def tuning_beyond_a_nuisance(
     n: int, seed: int, model: str = "gaussian", gain: float = 0.0
 ) -> dict[str, float]:
-    """Counts follow a nuisance that follows the variable; beyond it nothing if gain is 0."""
+    """Units follow a nuisance that follows the variable; beyond it nothing if gain is 0."""
     rng, p, naive = np.random.default_rng(seed), [], []
     for _ in range(n):
         nuisance = rng.normal(size=200)
         x = 0.7 * nuisance + rng.normal(size=200)
-        rate = np.exp(0.4 * nuisance[:, None] + gain * x[:, None] + np.zeros(5))
+        drive = 0.4 * nuisance[:, None] + gain * x[:, None] + np.zeros(5)
+        counts = rng.poisson(np.exp(drive))
+        activity = (
+            counts if model == "poisson_glm" else drive + rng.normal(size=(200, 5))
+        )
         system = marr.from_arrays(
-            {"V1": rng.poisson(rate)}, pd.DataFrame({"x": x, "nuisance": nuisance})
+            {"V1": activity}, pd.DataFrame({"x": x, "nuisance": nuisance})
         )
         call = {"model": model, "bins": 6, "n_permutations": 99}
         p.append(tuning(system, "x", control="nuisance", **call).estimate["p_value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,10 @@ def unit_rows(
         msg = f"sites: a site was named twice; got {list(names)}."
         raise OptionError(msg)
     array = stack_units(system, names, time="keep")
-    order = np.argsort(array["unit"].values.astype(str), kind="stable")
-    array = array.isel(unit=order)
+    labels = array["unit"].values.astype(str).tolist()
+    array = array.isel(
+        unit=sorted(range(len(labels)), key=lambda i: _natural(labels[i]))
+    )
     values = np.asarray(array.values, dtype=float)
     n = len(values)
     trial, bins = np.arange(n), None
@@ -152,6 +155,12 @@ def unit_rows(
         msg = f"every unit of {list(names)} is constant in the rows analyzed."
         raise StatisticsError(msg)
     return UnitRows(values, trial, bins, array["unit"], constant, n)
+
+
+def _natural(label: str) -> list[tuple[bool, int, str]]:
+    """Return a key that puts "unit 9" before "unit 10"."""
+    parts = re.split(r"(\d+)", label)
+    return [(p.isdigit(), int(p) if p.isdigit() else 0, p) for p in parts]
 
 
 def _valid(

@@ -112,7 +112,9 @@ def tuning(
     Notes
     -----
     Not for saying that a unit codes the variable and nothing else: what varies with it
-    (speed with position) tunes a unit as well; name it in `control`. Depth, vector
+    (speed with position) tunes a unit as well; name it in `control`. Nuisances enter
+    linearly (a Poisson model: in the logarithm of the rate), so a curved effect of theirs
+    is left to a variable that goes with them; give its square as a column too. Depth, vector
     length and information are positive for any unit by noise alone: compare with
     `information_null`, or read the estimate, which noise does not raise.
 

@@ -9,6 +9,11 @@ import numpy as np
 
 from marr.representation._units import _glm_kernel as glm
 from marr.representation._units._curve_kernel import bin_sums, information
+from marr.representation._units._partial import (
+    partial_draws,
+    residual_basis,
+    with_one,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +154,7 @@ def held_out(
         losses["mean"] += bin_sums(group, family.loss(held, level), n_resampled)
         for name, x in models.items():
             fit = fit_rows(family, x[train], y[train], _free(name, x, width))
-            mean = family.mean(_with_one(x[test]) @ fit.coef)
+            mean = family.mean(with_one(x[test]) @ fit.coef)
             losses[name] += bin_sums(group, family.loss(held, mean), n_resampled)
             if name == "full":
                 curves.append(curve_of(family, fit, design))
@@ -164,10 +169,6 @@ def held_out(
     )
 
 
-def _with_one(x: FloatArray) -> FloatArray:
-    return np.column_stack([np.ones(len(x)), x])
-
-
 def _free(name: str, x: FloatArray, width: int) -> npt.NDArray[np.bool_]:
     """Return which columns are not penalized: the constant and the nuisances."""
     free = np.ones(x.shape[1] + 1, bool)
@@ -180,7 +181,7 @@ def fit_rows(
     family: Family, x: FloatArray, y: FloatArray, free: npt.NDArray[np.bool_]
 ) -> glm.Fit:
     """Fit all units on some rows."""
-    return family.path(_with_one(x), y, free, np.asarray(family.penalties))
+    return family.path(with_one(x), y, free, np.asarray(family.penalties))
 
 
 def curve_of(family: Family, fit: glm.Fit, design: TuningDesign) -> FloatArray:
@@ -216,28 +217,20 @@ def shuffle_tests(
     fitted anew. With nuisances the basis is shuffled after they were regressed out of
     it, and regressed out again.
     """
-    rows, y = design.rows, design.rows.x
-    q = glm.residual_maker(_with_one(design.nuisance_columns))
-    basis = design.basis
+    rows, others, basis = design.rows, design.nuisance_columns, design.basis
     if design.nuisances:
-        basis = _without_nuisances(design)
+        basis = residual_basis(rows, basis, others)
+    residual, scale = None, None
     if family.name == "poisson_glm":
         residual, scale = _poisson_residual(design)
-    else:
-        residual = y - q @ (q.T @ y)
-        scale = np.maximum((residual**2).sum(axis=0), 1e-300)
-    scale = np.where(rows.constant, np.inf, scale)
-    observed, _ = glm.partial_statistics(rows.pick(basis), q, residual, scale)
-    null = np.empty((len(indices), y.shape[1]))
-    rates = bool((y >= 0).all())
-    bits = np.empty_like(null) if rates else None
-    for draw, index in enumerate(indices):
-        null[draw], _ = glm.partial_statistics(
-            rows.pick(basis[index]), q, residual, scale
-        )
-        if bits is not None:
-            curves, occupancy = empirical(rows.pick(design.filled[index]), y, design)
-            bits[draw] = information(curves, occupancy)
+    observed, null = partial_draws(rows, basis, others, residual, scale, indices)
+    bits = None
+    if (rows.x >= 0).all():
+        drawn = [
+            information(*empirical(rows.pick(design.filled[i]), rows.x, design))
+            for i in indices
+        ]
+        bits = np.stack(drawn)
     return Tests(observed, null, bits)
 
 
@@ -251,23 +244,9 @@ def empirical(
     return (sums / np.maximum(occupancy, 1)[:, None]).T, occupancy
 
 
-def _without_nuisances(design: TuningDesign) -> FloatArray:
-    """Regress nuisances out of the basis; gaps keep what they had."""
-    rows, basis = design.rows, design.basis
-    q = glm.residual_maker(_with_one(design.nuisance_columns))
-    at = rows.pick(basis)
-    left = at - q @ (q.T @ at)
-    out = basis - at.mean(axis=0)
-    if rows.bins is None or basis.ndim == 2:
-        out[rows.trial] = left
-    else:
-        out[rows.trial, rows.bins] = left
-    return np.asarray(out)
-
-
 def _poisson_residual(design: TuningDesign) -> tuple[FloatArray, FloatArray]:
     y = design.rows.x
-    x = _with_one(design.nuisance_columns)
+    x = with_one(design.nuisance_columns)
     fit, _ = glm.poisson_fit(x, y, np.ones(x.shape[1], bool), 0.0)
     rate = _exp(x @ fit.coef)
     return y - rate, np.maximum(rate.mean(axis=0), 1e-300)

@@ -289,10 +289,12 @@ def test_beyond_a_nuisance_nothing_is_called(rng, model):
     for _ in range(400):
         nuisance = rng.normal(size=150)
         x = 0.7 * nuisance + rng.normal(size=150)
-        counts = rng.poisson(np.exp(0.4 * nuisance[:, None] + np.zeros(5)))
+        drive = 0.4 * nuisance[:, None] + np.zeros(5)
+        noisy = drive + rng.normal(size=(150, 5))
+        activity = rng.poisson(np.exp(drive)) if model == "poisson_glm" else noisy
         table = pd.DataFrame({"x": x, "nuisance": nuisance})
         found = tuning(
-            marr.from_arrays({"V1": counts}, table),
+            marr.from_arrays({"V1": activity}, table),
             "x",
             model=model,
             control="nuisance",
