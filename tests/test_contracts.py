@@ -97,7 +97,8 @@ def test_same_call(case, kind):
     assert finding.level == CASES[case].analysis.split(".")[0]
     assert finding.evidence == CASES[case].grades.get(kind, "descriptive")
     assert finding.evidence in EVIDENCE_GRADES
-    assert finding.system == system_of(kind).name
+    names = [system_of(kind).name, *CASES[case].others]
+    assert finding.system == " and ".join(names)
     assert finding.question.endswith("?")
     for text in (finding.summary, finding.methods):
         assert text.rstrip().endswith((".", ")")), text
@@ -122,10 +123,11 @@ def test_provenance(case, kind):
     finding, system = found(case, kind), system_of(kind)
     record = finding.provenance
     assert record["seed"] == 0
-    assert [s["name"] for s in record["systems"]] == [system.name]
+    names = [system.name, *CASES[case].others]
+    assert [s["name"] for s in record["systems"]] == names
     assert record["systems"][0]["n_trials"] == 60
     assert {"numpy", "torch", "marr-toolkit"} <= set(record["packages"])
-    assert len(np.unique(finding.trial_hashes)) == 60
+    assert len(np.unique(finding.trial_hashes)) == 60 * len(names)
     given = CASES[case].options
     assert set(given) <= set(finding.parameters)
     for name, value in given.items():
@@ -153,8 +155,9 @@ def test_cohort_of_three(case, kind):
     assert finding.evidence == single.evidence
     assert group.member_kind in finding.generalizes_over
     assert finding.dims == single.dims
-    assert len(finding.provenance["systems"]) == 3
-    assert len(finding.trial_hashes) == 180
+    n_systems = 3 * (1 + len(CASES[case].others))
+    assert len(finding.provenance["systems"]) == n_systems
+    assert len(finding.trial_hashes) == 60 * n_systems
     own = set(PER_MEMBER) & set(finding.dims)
     per_member = bool(own)
     for axis in own:

@@ -83,6 +83,7 @@ class Design:
     grams: list[list[torch.Tensor]] | None
     relative: bool = True
     cached: dict[tuple[int, tuple[float, ...]], Basis] = field(default_factory=dict)
+    whole: dict[int, npt.NDArray[np.float64]] = field(default_factory=dict)
     held: int = 0
 
     @property
@@ -166,15 +167,21 @@ class Design:
 
     def gram_of(self, at: int) -> npt.NDArray[np.float64]:
         """Return the Gram matrix of all features with the scales of a training set."""
-        if self.grams is not None:
-            both = sum(self._gram(band, at) for band in range(self._n))
-            return np.asarray(torch.as_tensor(both).numpy(force=True))
-        total = np.zeros((self.n_rows, self.n_rows))
+        if at in self.whole:
+            return self.whole[at]
+        n = self.n_rows
+        total = torch.zeros((n, n), dtype=torch.double, device=self.trains[0].device)
+        for band in range(self._n if self.grams is not None else 0):
+            total += self._gram(band, at)
         for x in self.columns or []:
             mean, scale = train_scale(x, self.trains[at], self.standardize)
-            scaled = ((x - mean) * scale).numpy(force=True)
-            total += scaled @ scaled.T
-        return total
+            scaled = (x - mean) * scale
+            total += scaled @ scaled.mT
+        found: npt.NDArray[np.float64] = total.numpy(force=True)
+        if self.held + found.size <= CACHE:
+            self.whole[at] = found
+            self.held += found.size
+        return found
 
 
 def make_design(

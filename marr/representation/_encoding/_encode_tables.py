@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from marr.stats import fdr, max_statistic, percentile_interval, permutation_p
+from marr.representation._encoding._site_scores import interval_of
+from marr.stats import fdr, max_statistic, permutation_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +180,7 @@ def median_table(
             if not known.any():
                 continue
             middle = float(np.median(values[known]))
-            low, high = percentile_interval(site.median, n_units=n)
+            low, high = interval_of(site.median, n)
             out["estimate"][i, j] = middle
             out["ci_low"][i, j] = min(float(low), middle)
             out["ci_high"][i, j] = max(float(high), middle)

@@ -14,8 +14,12 @@ from marr.representation._encoding._encode_score_kernel import (
     summed,
 )
 from marr.representation._encoding._encode_tables import unit_coords
-from marr.representation._encoding._site_scores import plain, row_units, site_parts
-from marr.stats import percentile_interval
+from marr.representation._encoding._site_scores import (
+    interval_of,
+    plain,
+    row_units,
+    site_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +109,7 @@ def _site(
         drawn = np.stack(
             [whole_draws - r2[every - {b}][1] for b in sorted(every)], axis=1
         )
-        low, high = percentile_interval(drawn, n_units=n)
+        low, high = interval_of(drawn, n)
         found.append(
             {
                 "estimate": unique,
@@ -128,7 +132,7 @@ def _medians(units: dict[str, Array], drawn: Array, n: int) -> dict[str, Array]:
         empty = {k: np.full(units[k].shape[:-1], np.nan) for k in names}
         return {**empty, "ci_low": empty["estimate"], "ci_high": empty["estimate"]}
     middle = {k: np.median(units[k][..., known], axis=-1) for k in names}
-    low, high = percentile_interval(np.median(drawn[..., known], axis=-1), n_units=n)
+    low, high = interval_of(np.median(drawn[..., known], axis=-1), n)
     return {
         **middle,
         "ci_low": np.minimum(low, middle["estimate"]),

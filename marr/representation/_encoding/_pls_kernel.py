@@ -74,8 +74,8 @@ def pls_scores(
         return PlsScores(inside[:, :0], across[:, :0])
     t_all, u_all = np.stack(scores, axis=1), np.stack(weights, axis=1)
     turn = np.triu(t_all.T @ inside @ u_all)
-    rest = linalg.solve_triangular(turn, (across @ u_all).T, trans="T").T
-    return PlsScores(t_all, rest)
+    rest = np.linalg.solve(turn.T, (across @ u_all).T).T
+    return PlsScores(t_all, np.ascontiguousarray(rest))
 
 
 def pls_predictions(

@@ -66,10 +66,12 @@ def run_plain(job: Job, correction: str) -> Tables:
     )
     site = _with_ceilings(site, table)
     site["estimate"].attrs.update(attrs_of(job.settings.score))
-    tables = {"site": site}
+    table.attrs["reduction"] = "none"
+    tables = {"site": site, "unit": table}
     if len(bands) > 1:
         tables |= partition_tables(job, model, scores)
-    return table, tables, [*notes, *_edge_notes(job, table)]
+    flat = table.drop_dims([d for d in ("half", "band") if d in table.dims])
+    return flat, tables, [*notes, *_edge_notes(job, table, model)]
 
 
 def run_layers(job: Job, correction: str) -> Tables:
@@ -85,7 +87,10 @@ def run_layers(job: Job, correction: str) -> Tables:
             [run_site(job, s, [model], pick, with_null=True) for s in job.sites]
         )
     halves, notes = _halves(job, job.features.sets, inner=several)
-    parts = [unit_table(job, row, halves[:, i, 0]) for i, row in enumerate(scores)]
+    parts = [
+        unit_table(job, row, halves[:, i, 0]).drop_dims("half")
+        for i, row in enumerate(scores)
+    ]
     whole = xr.concat(
         parts,
         dim=xr.Variable("feature_site", names),
@@ -238,10 +243,16 @@ def _with_ceilings(site: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
     return site.assign({k: ("site", v) for k, v in columns.items()})
 
 
-def _edge_notes(job: Job, table: xr.Dataset) -> list[Note]:
+def _edge_notes(job: Job, table: xr.Dataset, model: Model) -> list[Note]:
     """Tell where the best penalty may lie outside the candidates."""
     grid = job.settings.penalties
-    if "penalty" not in table or len(grid) < 2 or "p_corrected" not in table:
+    many = model.design.grams is not None  # else the smallest is next to none
+    if (
+        "penalty" not in table
+        or len(grid) < 2
+        or "p_corrected" not in table
+        or not many
+    ):
         return []
     seen = table["p_corrected"].values < 0.05
     low = seen & (table["penalty"].values <= min(grid))

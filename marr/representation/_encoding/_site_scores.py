@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SiteScores",
     "half_scores",
+    "interval_of",
     "plain",
     "resampled",
     "row_units",
@@ -120,7 +121,7 @@ def run_site(
         )
         drawn = resampled(job, parts)
         draws.append(drawn)
-        low, high = percentile_interval(drawn, n_units=n_units)
+        low, high = interval_of(drawn, n_units)
         new = {
             "r2": plain(r2_of(parts)[0]),
             "pearson": plain(pearson_of(parts)[0]),
@@ -140,6 +141,27 @@ def run_site(
             kept = None if bins is None else np.unique(bins)
             ceilings.append(job.repeats.ceilings(trials, y, kept))
     return _joined(job, site, found, draws, ceilings)
+
+
+def interval_of(
+    drawn: npt.NDArray[np.float64], n_units: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the percentile interval of each cell, NaN where the score is undefined.
+
+    Parameters
+    ----------
+    drawn : array of shape (n_resamples, ...)
+        Scores of resamples.
+    n_units : int
+        How many units were resampled.
+    """
+    flat = drawn.reshape(len(drawn), -1)
+    bounds = np.full((2, flat.shape[1]), np.nan)
+    known = np.isfinite(flat).any(axis=0)
+    if known.any():
+        bounds[:, known] = percentile_interval(flat[:, known], n_units=n_units)
+    low, high = bounds.reshape(2, *drawn.shape[1:])
+    return low, high
 
 
 def _joined(
