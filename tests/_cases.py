@@ -240,7 +240,7 @@ CASES = {
     ),
     "encode from layers": Case(
         "representation.encode",
-        {"features": LAYERS, "hold_out": "trial", "method": "pls", **FEW},
+        {"features": LAYERS, "hold_out": "trial", "method": "pls", "n_permutations": 9},
         others=("layers",),
     ),
     "align sites": Case(
@@ -258,6 +258,40 @@ CASES = {
         {"on": "stimulus", "sites": ["early", "late"], "others": (), **FEW},
         names=("on",),
         missing="refused",
+    ),
+    "dimensionality": Case("representation.dimensionality", {**FEW}),
+    "dimensionality of conditions": Case(
+        "representation.dimensionality",
+        {
+            "on": "condition",
+            "noise": "cross_validated",
+            "method": "participation_ratio",
+            **FEW,
+        },
+        names=("on",),
+        missing="refused",
+    ),
+    "geometry": Case(
+        "representation.geometry",
+        {"variables": ["side", "prior"], "n_resamples": 20, **FEW},
+        names=("variables",),
+        missing="refused",
+    ),
+    "manifold_capacity": Case(
+        "representation.manifold_capacity",
+        {"on": "condition", "n_projections": 40, **FEW},
+        names=("on",),
+    ),
+    "subspace_overlap of variables": Case(
+        "representation.subspace_overlap",
+        {"of": ["side", "prior"], **FEW},
+        names=("of",),
+        missing="refused",
+    ),
+    "subspace_overlap of epochs": Case(
+        "representation.subspace_overlap",
+        {"of": [(0, 3), (3, 6)], "on": "condition", **FEW},
+        names=("on",),
     ),
     "pairwise_correlations": Case(
         "representation.pairwise_correlations",

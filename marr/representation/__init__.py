@@ -13,6 +13,10 @@ from marr.representation._dictionaries._dictionary import dictionary
 from marr.representation._dictionaries._formats import load_dictionary
 from marr.representation._dictionaries._train import train_dictionary
 from marr.representation._encoding._encode import encode
+from marr.representation._geometry._dimensionality import dimensionality
+from marr.representation._geometry._geometry import geometry
+from marr.representation._geometry._manifold_capacity import manifold_capacity
+from marr.representation._geometry._subspace_overlap import subspace_overlap
 from marr.representation._probes._decode import decode
 from marr.representation._readout._amnesic import amnesic
 from marr.representation._readout._description_length import description_length
@@ -38,14 +42,18 @@ __all__ = [
     "decode",
     "description_length",
     "dictionary",
+    "dimensionality",
     "encode",
     "generalize",
+    "geometry",
     "latency",
     "load_dictionary",
+    "manifold_capacity",
     "mixed_selectivity",
     "pairwise_correlations",
     "rdm",
     "selectivity",
+    "subspace_overlap",
     "train_dictionary",
     "tuning",
 ]

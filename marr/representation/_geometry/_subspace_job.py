@@ -125,15 +125,17 @@ def _dimensions(
             )
             raise OptionError(msg)
         return np.full(len(views), asked)
-    if (rank <= 2).all() or len({id(v.design) for v in views}) > 1:
-        return rank
-    if len({v.rank for v in views}) > 1 or any(len(v.profile) != len(views[0].profile) for v in views):  # fmt: skip
-        return rank
-    found = [
-        kernel.reliable_components(v.x, v.design, v.profile, halves, v.use, SHARE)
-        for v in views
-    ]
-    return np.minimum(max(found), rank)
+    found = np.array(
+        [
+            kernel.reliable_components(v.x, v.design, v.profile, halves, v.use, SHARE)
+            if v.rank > 1
+            else 1
+            for v in views
+        ]
+    )
+    if all(v.profile is views[0].profile for v in views):  # means of one column
+        found[:] = found.max()
+    return np.minimum(found, rank)
 
 
 def _measured(

@@ -86,8 +86,9 @@ def subspace_overlap(
     time : "mean" or (float, float)
         Average over all valid bins, or those of a window; not where times are compared.
     n_dimensions : int, optional
-        Directions of each subspace. By default those that a variable has, or as many
-        as hold 90 % of the variance of condition means that two halves have in common.
+        Directions of each subspace. By default as many as hold 90 % of the coding
+        variance that two halves of the trials have in common (for the means of one
+        column the most that any of the things compared has).
     n_splits : int
         Random halves of the trials.
     n_permutations : int
@@ -168,7 +169,7 @@ def subspace_overlap(
         notes=[*notes, *constant_note(constant)],
         citations=[
             *(["nichols2002"] if n_permutations else []),
-            *(["stringer2019"] if kind.conditions is not None and n_dimensions is None else []),
+            *(["stringer2019"] if n_dimensions is None else []),
         ],
         generalizes_over=unit_name,
         parameters={"n_dimensions": found[0].dimensions.tolist()},
