@@ -209,6 +209,22 @@ CITATIONS: dict[str, Citation] = {
         "PLoS Computational Biology 10, e1003553",
         "10.1371/journal.pcbi.1003553",
     ),
+    "schutt2023": Citation(
+        "Schütt, H. H., Kipnis, A. D., Diedrichsen, J. and Kriegeskorte, N.",
+        2023,
+        "Statistical inference on representational geometries",
+        "eLife 12, e82566",
+        "10.7554/eLife.82566",
+    ),
+    "diedrichsen2021": Citation(
+        "Diedrichsen, J., Berlot, E., Mur, M., Schütt, H. H., Shahbazi, M. and "
+        "Kriegeskorte, N.",
+        2021,
+        "Comparing representational geometries using whitened unbiased-distance-matrix "
+        "similarity",
+        "Neurons, Behavior, Data analysis, and Theory 5",
+        "10.51628/001c.27664",
+    ),
     "dekker2007": Citation(
         "Dekker, D., Krackhardt, D. and Snijders, T. A. B.",
         2007,
