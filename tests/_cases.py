@@ -314,6 +314,12 @@ CASES = {
         names=("variables",),
         missing="refused",
     ),
+    "noise_correlations": Case(
+        "representation.noise_correlations",
+        {"on": "condition", "n_null": 40, "ongoing": (0, 3)},
+        names=("on",),
+        missing="refused",
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

@@ -26,6 +26,7 @@ from marr.representation._readout._selectivity import selectivity
 from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._rdm import rdm
 from marr.representation._units._mixed import mixed_selectivity
+from marr.representation._units._noise import noise_correlations
 from marr.representation._units._pairwise import pairwise_correlations
 from marr.representation._units._tuning import tuning
 from marr.systems import Dictionary
@@ -50,6 +51,7 @@ __all__ = [
     "load_dictionary",
     "manifold_capacity",
     "mixed_selectivity",
+    "noise_correlations",
     "pairwise_correlations",
     "rdm",
     "selectivity",

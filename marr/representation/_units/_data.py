@@ -28,6 +28,7 @@ __all__ = [
     "bins_of",
     "check_count",
     "constant_note",
+    "pair_coords",
     "resampling_units",
     "serial",
     "unit_rows",
@@ -289,6 +290,14 @@ def resampling_units(
         "them: intervals over trials are too narrow."
     )
     return np.arange(n), "trials", [Note("serial_trials", text, "Record longer.")]
+
+
+def pair_coords(units: Sequence[str]) -> dict[str, Any]:
+    """Return the labels of all pairs of units, with the label of each of the two."""
+    i, j = np.triu_indices(len(units), k=1)
+    a, b = np.array(units)[i], np.array(units)[j]
+    names = [f"{x}|{y}" for x, y in zip(a, b, strict=True)]
+    return {"pair": names, "unit_a": ("pair", a), "unit_b": ("pair", b)}
 
 
 def check_count(name: str, value: Any, least: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,7 +11,7 @@ import xarray as xr
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
-from marr.representation._units._data import resampling_units
+from marr.representation._units._data import pair_coords, resampling_units
 from marr.representation._units._pairwise_kernel import (
     pair_correlations,
     resampled_correlations,
@@ -154,7 +154,7 @@ def _correlations(
         "p_corrected": max_statistic(observed, null, tail="two"),
         "null_mean": null.mean(axis=0),
     }
-    coords = _pair_coords(units)
+    coords = pair_coords(units)
     estimate = xr.Dataset({k: ("pair", v) for k, v in columns.items()}, coords=coords)
     attrs = {"long_name": "correlation of the pair", "units": "", "better": "higher"}
     estimate["estimate"].attrs.update(**attrs, chance=0.0)
@@ -197,13 +197,6 @@ def _rows(
     kept = np.flatnonzero(varying)
     kept = kept[np.argsort(labels[kept], kind="stable")]
     return x[:, kept], trial, labels[kept].tolist(), int((~varying).sum())
-
-
-def _pair_coords(units: list[str]) -> dict[str, Any]:
-    i, j = np.triu_indices(len(units), k=1)
-    a, b = np.array(units)[i], np.array(units)[j]
-    names = [f"{x}|{y}" for x, y in zip(a, b, strict=True)]
-    return {"pair": names, "unit_a": ("pair", a), "unit_b": ("pair", b)}
 
 
 def _summary(estimate: xr.Dataset, site: str) -> str:
