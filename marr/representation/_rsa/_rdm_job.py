@@ -1,20 +1,22 @@
-"""One dissimilarity matrix a site: distances, intervals, null, reliability."""
+"""Dissimilarity matrices of sites: distances, intervals, null, reliability."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from scipy import special
 
-from marr.errors import StatisticsError
-from marr.representation._plan import make_plan
-from marr.representation._rsa._geometry import Geometry, make_geometry
+from marr.representation._rsa._geometry import (
+    CROSS,
+    WHITENED,
+    Geometry,
+    make_geometry,
+)
 from marr.representation._rsa._rdm_kernel import upper
-from marr.stats import max_statistic, permutation_p, rank_correlation, spearman_brown
-from marr.systems import stack_units
+from marr.representation._rsa._rdm_plan import plan_rdm
+from marr.stats import permutation_p, rank_correlation, spearman_brown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,152 +25,141 @@ if TYPE_CHECKING:
 
     from marr.representation._conditions import Conditions
     from marr.representation._plan import Plan
-    from marr.systems import System
+    from marr.representation._rsa._rdm_rows import Rows
 
-__all__ = ["Rows", "SiteRdm", "labelled", "plan_rdm", "site_rdm", "site_rows"]
+__all__ = ["Measure", "SiteRdm", "correct", "plan_rdm", "site_rdm"]
 
 N_SPLITS = 20
 """Random splits behind a reliability."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Activity of a site as rows, with the trial and time bin of each.
+class Measure:
+    """Which distance, and how it is whitened.
 
     Attributes
     ----------
-    x : array of shape (n_rows, n_units)
-    trial : int array of shape (n_rows,)
-    bins : int array of shape (n_rows,) or None
-    n_constant : int
-        Constant units, left out of `x`.
+    distance : str
+        Key of `DISTANCES`.
+    noise : {"folds", "diagonal", "identity"} or dict of site to array
+        Noise covariance, given over all units of a site.
+    intensity : float or None
+        Shrinkage; estimated if None.
     """
 
-    x: npt.NDArray[np.float64]
-    trial: npt.NDArray[np.intp]
-    bins: npt.NDArray[np.intp] | None
-    n_constant: int
+    distance: str
+    noise: str | dict[str, npt.NDArray[np.float64]]
+    intensity: float | None
 
-    def pick(self, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Return the condition of each row, from codes by trial (and bin)."""
-        return codes[self.trial] if self.bins is None else codes[self.trial, self.bins]
+    @property
+    def cross(self) -> bool:
+        """Whether the distance is cross-validated."""
+        return self.distance in CROSS
+
+    @property
+    def fitted(self) -> bool:
+        """Whether a noise covariance is estimated from the data."""
+        return self.distance in WHITENED and self.noise in ("folds", "diagonal")
+
+    def geometry(
+        self,
+        site: str,
+        rows: Rows,
+        codes: npt.NDArray[np.intp],
+        fold: npt.NDArray[np.intp],
+        n_conditions: int,
+    ) -> Geometry:
+        """Prepare the distances of the rows of a site."""
+        noise = self.noise if isinstance(self.noise, str) else self.noise[site]
+        return make_geometry(
+            rows.blocks,
+            codes,
+            fold,
+            n_conditions,
+            self.distance,
+            noise=noise,
+            intensity=self.intensity,
+        )
+
+
+class Null(NamedTuple):
+    """A test of each pair, before it is corrected over pairs (and windows)."""
+
+    standard: npt.NDArray[np.float64]  # of the data, over the spread of the null
+    largest: npt.NDArray[np.float64]  # of each shuffle, over pairs
 
 
 @dataclass(frozen=True)
 class SiteRdm:
-    """Numbers of one site, each of shape (n_conditions, n_conditions) unless stated."""
+    """Numbers of one site (and window), square over conditions unless stated."""
 
     columns: dict[str, npt.NDArray[Any]]
     halves: npt.NDArray[np.float64]  # (2, n_conditions, n_conditions)
-    reliability: float
+    mean: npt.NDArray[np.float64]  # of all distances, and its interval: (3,)
     split_half: float
-    n_constant: int
     n_units: int
+    null: Null | None = None
 
-
-def site_rows(
-    system: System,
-    site: str,
-    conditions: Conditions,
-    window: tuple[float, float] | None,
-) -> Rows:
-    """Return rows: time means of trials, or valid bins where conditions change."""
-    keep = conditions.timed or window is not None
-    array = stack_units(system, site, time="keep" if keep else "mean")
-    values = np.asarray(array.values, dtype=float)
-    trial, bins = np.arange(len(values)), None
-    if keep:
-        inside = np.ones(array.sizes["time"], bool)
-        if window is not None:
-            times = array["time"].values
-            inside = (times >= window[0]) & (times < window[1])
-        valid = np.broadcast_to(inside, values.shape[:2])
-        if "valid" in array.coords:
-            valid = valid & array["valid"].values.astype(bool)
-        if not valid.any(axis=1).all():
-            msg = (
-                f"time={window!r}: some trials of site {site!r} have no valid bin there. "
-                "Choose a wider window, or drop these trials with select()."
-            )
-            raise StatisticsError(msg)
-        if conditions.timed:
-            trial, bins = np.nonzero(valid)
-            values = values[trial, bins]
-        else:
-            weight = valid[..., None]
-            values = np.where(weight, values, 0.0).sum(axis=1) / weight.sum(axis=1)
-    spread, size = values.std(axis=0), np.abs(values).max(axis=0)
-    varying = spread > 1e-12 * np.maximum(size, 1e-300)
-    if not varying.any():
-        msg = f"every unit of site {site!r} is constant; there are no distances."
-        raise StatisticsError(msg)
-    return Rows(values[:, varying], trial, bins, int((~varying).sum()))
-
-
-def plan_rdm(
-    system: System,
-    conditions: Conditions,
-    *,
-    n_folds: int | None,
-    null: str,
-    n_permutations: int,
-    seed: int,
-) -> Plan | None:
-    """Return folds and shuffles, or None where conditions are not repeated."""
-    target = conditions.as_target()
-    n_trials = len(target.values)
-    fewest = n_trials
-    if not conditions.timed:
-        fewest = int(np.bincount(conditions.codes[conditions.codes >= 0]).min())
-        if fewest < 2:
-            return None
-    groups = system.groups()
-    most = fewest if groups is None else min(fewest, int(groups.max()) + 1)
-    return make_plan(
-        system,
-        target,
-        n_folds=n_folds or max(2, min(10, most)),
-        null=null,
-        n_permutations=n_permutations,
-        design=None,
-        seed=seed,
-    )
+    @property
+    def reliability(self) -> float:
+        """Reliability of the whole; the split-half correlation itself if below 0."""
+        whole = float(spearman_brown(self.split_half))
+        return whole if self.split_half > 0 else self.split_half
 
 
 def site_rdm(
+    site: str,
     rows: Rows,
     conditions: Conditions,
     plan: Plan | None,
     halves: npt.NDArray[np.int8],
-    distance: str,
+    measure: Measure,
     *,
     seed: int,
 ) -> SiteRdm:
     """Compute the distances of one site with all that belongs to them."""
-    n_conditions = len(conditions.labels)
+    n = len(conditions.labels)
     codes = rows.pick(conditions.codes)
     fold = np.zeros(len(codes), np.intp) if plan is None else plan.folds[rows.trial]
-    geometry = make_geometry(rows.x, codes, fold, n_conditions, distance)
-    estimate = _clean(geometry.distances(codes))
-    columns: dict[str, npt.NDArray[Any]] = {"estimate": estimate}
-    n_units = rows.x.shape[1]
+    geometry = measure.geometry(site, rows, codes, fold, n)
     if plan is None:
-        nothing = np.full((2, n_conditions, n_conditions), np.nan)
-        return SiteRdm(columns, nothing, np.nan, np.nan, rows.n_constant, n_units)
-    reach = _reach(geometry.left_out(codes))
-    columns |= {"ci_low": estimate - reach, "ci_high": estimate + reach}
-    if len(plan.indices):
-        columns |= _tested(rows, conditions, plan, geometry, fold, distance)
+        estimate = _clean(geometry.distances(codes))
+        mean = np.array([_mean(estimate), np.nan, np.nan])
+        nothing = np.full((2, n, n), np.nan)
+        return SiteRdm({"estimate": estimate}, nothing, mean, np.nan, geometry.n_units)
     half = halves[rows.trial]
-    pair = [geometry.distances(np.where(half == h, codes, -1)) for h in (0, 1)]
-    split = _split_half(geometry, codes, plan, rows, seed=seed)
+    splits = _splits(rows, codes, plan, seed)
+    moved = [rows.pick(conditions.codes[i]) for i in plan.indices]
+    parts = [half == h for h in (0, 1)]
+    parts += [split == h for split in splits for h in (0, 1)]
+    sets = [codes, *(np.where(use, codes, -1) for use in parts)]
+    blind, first = geometry, len(sets)
+    if measure.fitted and moved:
+        blind = measure.geometry(site, rows, np.minimum(codes, 0), fold, n)
+        found = geometry.many(sets)
+        draws = blind.many([codes, *moved])
+    else:
+        found = geometry.many([*sets, *moved])
+        draws = [found[0], *found[first:]]
+    estimate, left = _clean(found[0]), geometry.left_out(codes)
+    reach = _reach(left)
+    columns: dict[str, npt.NDArray[Any]] = {
+        "estimate": estimate,
+        "ci_low": estimate - reach,
+        "ci_high": estimate + reach,
+    }
+    null = None
+    if moved:
+        shuffled = np.stack([upper(d) for d in draws[1:]])
+        tested, null = _tested(upper(estimate), upper(_clean(draws[0])), shuffled)
+        columns |= {k: _square(k, v, n) for k, v in tested.items()}
     return SiteRdm(
         columns,
-        np.stack(pair),
-        float(spearman_brown(split)),
-        split,
-        rows.n_constant,
-        n_units,
+        np.stack([_clean(d) for d in found[1:3]]),
+        _mean_interval(estimate, left),
+        _split_half(found[3:first]),
+        geometry.n_units,
+        null,
     )
 
 
@@ -188,69 +179,88 @@ def _reach(left_out: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(reach)
 
 
-def _tested(
-    rows: Rows,
-    conditions: Conditions,
-    plan: Plan,
-    geometry: Geometry,
-    fold: npt.NDArray[np.intp],
-    distance: str,
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Test each pair against shuffled conditions, corrected over pairs.
+def _mean(square: npt.NDArray[np.float64]) -> float:
+    values = upper(square)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
-    For crossnobis data and shuffles are whitened alike by what varies within folds,
-    whatever the conditions: a covariance that knows the conditions of the data would
-    favor them over every shuffle (10 % false positives where 5 % are due).
-    """
-    codes, n = rows.pick(conditions.codes), len(conditions.labels)
-    blind = geometry
-    if distance == "crossnobis":
-        blind = make_geometry(rows.x, np.minimum(codes, 0), fold, n, distance)
-    observed = upper(blind.distances(codes))
-    draws = np.stack(
-        [upper(blind.distances(rows.pick(conditions.codes[i]))) for i in plan.indices]
-    )
-    mean = draws.mean(axis=0)
-    columns = {
-        "p_value": permutation_p(observed, draws, tail="greater"),
-        "p_corrected": max_statistic(observed, draws, tail="greater"),
-        "null_mean": mean,
-        "excess": upper(geometry.distances(codes)) - mean,
-    }
+
+def _mean_interval(
+    estimate: npt.NDArray[np.float64], left_out: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Mean over pairs, with its jackknife interval over folds."""
+    means = np.array([_mean(d) for d in left_out])
+    k, mean = len(means), _mean(estimate)
+    reach = special.stdtrit(k - 1, 0.975) * np.sqrt((k - 1) * means.var())
+    return np.array([mean, mean - reach, mean + reach])
+
+
+def _square(
+    name: str, values: npt.NDArray[np.float64], n: int
+) -> npt.NDArray[np.float64]:
     where = np.triu_indices(n, k=1)
-    out = {}
-    for name, values in columns.items():
-        square = np.ones((n, n)) if name.startswith("p_") else np.zeros((n, n))
-        square[where] = square.T[where] = values
-        out[name] = square
+    out = np.ones((n, n)) if name.startswith("p_") else np.zeros((n, n))
+    out[where] = out.T[where] = values
     return out
 
 
-def _split_half(
-    geometry: Geometry,
-    codes: npt.NDArray[np.intp],
-    plan: Plan,
-    rows: Rows,
-    *,
-    seed: int,
-) -> float:
-    """Mean rank correlation of the distances of random halves of the trials.
+def _tested(
+    estimate: npt.NDArray[np.float64],
+    observed: npt.NDArray[np.float64],
+    draws: npt.NDArray[np.float64],
+) -> tuple[dict[str, npt.NDArray[np.float64]], Null]:
+    """Test each pair against shuffled conditions.
 
-    Whole groups where there are groups; else trials, balanced within conditions where
-    conditions do not change within trials.
+    Where noise is estimated, data and shuffles are whitened alike by what varies within
+    folds, whatever the conditions: a covariance that knows the conditions of the data
+    would favor them over every shuffle (10 % false positives where 5 % are due).
     """
+    mean = _column_mean(draws)
+    columns = {
+        "p_value": permutation_p(observed, draws, tail="greater"),
+        "null_mean": mean,
+        "excess": estimate - mean,
+    }
+    stack = np.concatenate([observed[None], draws])
+    center, spread = _column_mean(stack), np.zeros(stack.shape[1])
+    seen = np.isfinite(observed)
+    spread[seen] = np.nanstd(stack[:, seen], axis=0)
+    flat = spread <= 1e-12 * np.abs(center)
+    standard = (stack - center) / np.where(flat, 1.0, spread)
+    standard[:, flat] = 0.0
+    missing = np.isnan(standard[1:])  # a shuffle without this distance counts as large
+    largest = np.where(missing & seen, np.inf, np.where(seen, standard[1:], -np.inf))
+    return columns, Null(np.where(seen, standard[0], np.nan), largest.max(axis=1))
+
+
+def _column_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def correct(found: Sequence[SiteRdm]) -> None:
+    """Correct p-values over the pairs (and windows) of a site, by the maximum."""
+    nulls = [f.null for f in found if f.null is not None]
+    if len(nulls) < len(found):
+        return
+    largest = np.sort(np.max([n.largest for n in nulls], axis=0))
+    for one, null in zip(found, nulls, strict=True):
+        slack = 1e-9 * np.maximum(1.0, np.abs(null.standard))
+        below = np.searchsorted(largest, null.standard - slack, side="left")
+        p = (1.0 + len(largest) - below) / (1.0 + len(largest))
+        p = np.where(np.isnan(null.standard), np.nan, p)
+        p = np.maximum(p, upper(one.columns["p_value"]))
+        one.columns["p_corrected"] = _square("p_", p, len(one.halves[0]))
+
+
+def _splits(
+    rows: Rows, codes: npt.NDArray[np.intp], plan: Plan, seed: int
+) -> list[npt.NDArray[np.intp]]:
+    """Random halves: whole groups where there are groups; else balanced trials."""
     rng = np.random.default_rng(seed)
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)
-    found = []
-    for _ in range(N_SPLITS):
-        half = _random_half(units, rows, codes, rng)
-        pair = [
-            upper(geometry.distances(np.where(half == h, codes, -1))) for h in (0, 1)
-        ]
-        known = np.isfinite(pair[0]) & np.isfinite(pair[1])
-        if known.sum() >= 3:
-            found.append(float(rank_correlation(pair[0][known], pair[1][known])))
-    return float(np.nanmean(found)) if found else float("nan")
+    return [_random_half(units, rows, codes, rng) for _ in range(N_SPLITS)]
 
 
 def _random_half(
@@ -272,16 +282,13 @@ def _random_half(
     return half
 
 
-def labelled(
-    found: Sequence[SiteRdm], sites: Sequence[str], conditions: Conditions
-) -> xr.Dataset:
-    """Return the matrices of all sites with labels."""
-    dims = ["site", "condition_a", "condition_b"]
-    attrs: dict[str, Any] = {"long_name": conditions.name}
-    if conditions.circular:
-        attrs |= {"units": "rad", "circular": True}
-    coords: dict[str, Any] = {d: (d, conditions.labels, attrs) for d in dims[1:]}
-    coords["site"] = list(sites)
-    names = found[0].columns
-    data = {k: (dims, np.stack([f.columns[k] for f in found])) for k in names}
-    return xr.Dataset(data, coords=coords)
+def _split_half(found: Sequence[npt.NDArray[np.float64]]) -> float:
+    """Mean rank correlation of the distances of random halves of the trials."""
+    values = []
+    for first, second in zip(found[::2], found[1::2], strict=True):
+        pair = upper(first), upper(second)
+        known = np.isfinite(pair[0]) & np.isfinite(pair[1])
+        if known.sum() >= 3:
+            values.append(float(rank_correlation(pair[0][known], pair[1][known])))
+    values = [v for v in values if np.isfinite(v)]
+    return float(np.mean(values)) if values else float("nan")

@@ -10,17 +10,21 @@ from scipy.spatial.distance import cdist
 
 import marr
 from marr.representation import rdm
-from marr.representation._rsa._geometry import CrossGeometry, make_geometry
-from marr.representation._rsa._rdm_kernel import (
-    Whitening,
-    condition_means,
-    mean_of_pairs,
+from marr.representation._rsa import _row_blocks
+from marr.representation._rsa._geometry import DISTANCES, make_geometry
+from marr.representation._rsa._noise_kernel import (
     noise_residuals,
     precision,
     shrinkage,
-    upper,
     whitened_products,
 )
+from marr.representation._rsa._rdm_kernel import (
+    condition_means,
+    mean_of_pairs,
+    upper,
+)
+from marr.representation._rsa._row_blocks import ArrayBlocks
+from marr.representation._rsa._whitening import Factors, Gram
 from marr.stats import binomial_interval, max_statistic, permutation_p
 
 
@@ -74,56 +78,67 @@ def test_matrix_is_symmetric_labelled_and_zero_on_its_diagonal(rng):
 
 
 def test_crossnobis_by_hand(rng):
-    """Products of condition differences of two folds, whitened by the other folds."""
+    """Products of condition differences of two folds, each whitened by the other folds."""
     codes, fold = design(8, 3), np.repeat(np.arange(4), 6)
     x = rng.normal(size=(24, 4))
     geometry = make_geometry(x, codes, fold, 3, "crossnobis")
-    centered, total = x - x.mean(0), 0.0
+    centered, w = x - x.mean(0), []
+    for k in range(4):
+        other = fold != k
+        residuals, dof = noise_residuals(
+            centered[other], codes[other], fold[other], by_cell=False
+        )
+        assert dof == 18 - 3 - 3 + 1  # rows less conditions and folds
+        w.append(precision(shrinkage(residuals, dof)))
+    total = 0.0
     for a in range(4):
         for b in range(a + 1, 4):
-            other = (fold != a) & (fold != b)
-            residuals, dof = noise_residuals(
-                centered[other], codes[other], fold[other], by_cell=False
-            )
-            w = precision(shrinkage(residuals, dof))
             first, second = (
                 x[(fold == f) & (codes == 0)].mean(0)
                 - x[(fold == f) & (codes == 2)].mean(0)
                 for f in (a, b)
             )
-            total += first @ w @ second / 4
+            total += first @ (w[a] + w[b]) @ second / 2 / 4
     assert geometry.distances(codes)[0, 2] == pytest.approx(total / 6)
 
 
-def test_more_units_than_rows_give_the_same_whitened_products(rng):
+def test_woodbury_is_the_dense_inverse(rng):
     residuals, a, b = (rng.normal(size=(n, 50)) for n in (20, 8, 5))
     noise = shrinkage(residuals - residuals.mean(0), 19)
     assert 0 < noise.intensity < 1
     expected = a @ precision(noise) @ b.T
-    np.testing.assert_allclose(whitened_products(a, b, noise), expected, atol=1e-7)
+    np.testing.assert_allclose(whitened_products(a, b, noise), expected, atol=1e-10)
 
 
-def test_both_forms_give_the_same_distances(rng):
-    """Inverse covariances, or whitened products of rows: the same numbers."""
-    codes, fold = design(8, 3), np.repeat(np.arange(4), 6)
-    x = rng.normal(size=(24, 11))
-    wide = make_geometry(x, codes, fold, 3, "crossnobis")  # 12 rows of noise
-    assert wide.white.precisions is not None
-    forced = CrossGeometry(wide.x, fold, 3, _as_products(wide, fold, codes))
-    np.testing.assert_allclose(
-        forced.distances(codes), wide.distances(codes), atol=1e-9
-    )
+class Wide(ArrayBlocks):
+    """Rows that are never turned into inner products."""
+
+    def __post_init__(self):
+        self.n_rows, self.n_units = len(self.x), 1
+
+    def parts(self):
+        yield slice(0, self.x.shape[1]), self.x
+
+
+@pytest.mark.parametrize("distance", [d for d in DISTANCES if "poisson" not in d])
+@pytest.mark.parametrize("noise", ["folds", "diagonal", "identity"])
+def test_inner_products_of_rows_give_the_same_distances(
+    rng, monkeypatch, distance, noise
+):
+    """With more units than rows, in blocks of units: the same numbers."""
+    codes, fold = design(12, 3), np.repeat(np.arange(4), 9)
+    x = 3 + rng.normal(size=(36, 61))
+    dense = make_geometry(Wide(x), codes, fold, 3, distance, noise=noise)
+    monkeypatch.setattr(_row_blocks, "BLOCK", 500)
+    few = make_geometry(x, codes, fold, 3, distance, noise=noise)
+    assert isinstance(dense.kernel, Factors)
+    assert isinstance(few.kernel, Gram)
     part = np.where((fold == 1) & (codes == 2), -1, codes)
-    np.testing.assert_allclose(forced.distances(part), wide.distances(part), atol=1e-9)
-    np.testing.assert_allclose(forced.left_out(codes), wide.left_out(codes), atol=1e-9)
-
-
-def _as_products(geometry, fold, codes):
-    products = np.zeros((len(fold), len(fold)))
-    for (a, b), w in zip(geometry.white.pairs, geometry.white.precisions, strict=True):
-        first, second = np.flatnonzero(fold == a), np.flatnonzero(fold == b)
-        products[np.ix_(first, second)] = geometry.x[first] @ w @ geometry.x[second].T
-    return Whitening(geometry.white.pairs, None, products)
+    for given in (codes, part):
+        np.testing.assert_allclose(
+            few.distances(given), dense.distances(given), atol=1e-10
+        )
+    np.testing.assert_allclose(few.left_out(codes), dense.left_out(codes), atol=1e-10)
 
 
 def test_shrinkage_sums_agree_on_both_sides(rng):
@@ -169,6 +184,9 @@ def test_means_and_pairs_with_gaps():
     assert np.isnan(means[1, 0])
     stack = np.array([[[0.0, 1.0], [1.0, 0.0]], [[0.0, np.nan], [np.nan, 0.0]]])
     np.testing.assert_array_equal(mean_of_pairs(stack), [[0, 1], [1, 0]])
+    weights = np.array([[[1.0, 3.0], [3.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    other = np.array([[[0.0, 1.0], [1.0, 0.0]], [[0.0, 5.0], [5.0, 0.0]]])
+    np.testing.assert_array_equal(mean_of_pairs(other, weights), [[0, 2], [2, 0]])
 
 
 def simulate(rng, n_sets, *, n_repeats, n_conditions, n_units, n_folds, spread=0.0):
@@ -344,7 +362,7 @@ def test_constant_units_are_left_out_and_said(rng):
 
 
 BAD = {
-    "distance": ({"distance": "mahalanobis"}, "distance"),
+    "distance": ({"distance": "mahalonobis"}, "mahalanobis"),
     "column": ({"on": "conditon"}, "condition"),
     "site": ({"sites": "V2"}, "V1"),
     "time": ({"time": "max"}, "time"),

@@ -1,0 +1,313 @@
+"""Tables, figures, notes and sentences of dissimilarity matrices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from marr.findings import FigureSpec, Note
+from marr.representation._rsa._geometry import DISTANCES, WHITENED
+from marr.representation._rsa._rdm_noise import NOISES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from marr.representation._conditions import Conditions
+    from marr.representation._plan import Plan
+    from marr.representation._rsa._rdm_job import Measure, SiteRdm
+
+__all__ = ["Grid", "figures", "methods", "notes", "summary", "tables", "unit_words"]
+
+RELIABLE = 0.3
+"""Distances below this reliability are called hardly reliable."""
+
+
+class Grid:
+    """Findings of all sites (and windows), as arrays with leading axes.
+
+    Parameters
+    ----------
+    found : sequence of sequence of SiteRdm
+        One list a site, one member a window.
+    sites : sequence of str
+        Sites.
+    conditions : Conditions
+        Labels.
+    time : DataArray or None
+        Centers of windows; None without a time axis.
+    n_units : sequence of int
+        Units of each site, constant ones included.
+    """
+
+    def __init__(
+        self,
+        found: Sequence[Sequence[SiteRdm]],
+        sites: Sequence[str],
+        conditions: Conditions,
+        time: xr.Variable | None,
+        n_units: Sequence[int],
+    ) -> None:
+        self.found, self.sites, self.conditions = found, list(sites), conditions
+        self.lead = ["site"] if time is None else ["site", "time"]
+        self.n_units = n_units
+        attrs: dict[str, Any] = {"long_name": conditions.name}
+        if conditions.circular:
+            attrs |= {"units": "rad", "circular": True}
+        square = {
+            d: (d, conditions.labels, attrs) for d in ("condition_a", "condition_b")
+        }
+        self.coords: dict[str, Any] = {"site": self.sites}
+        if time is not None:
+            self.coords["time"] = time
+        self.square = {**square, **self.coords}
+
+    def stack(self, values: Any) -> npt.NDArray[Any]:
+        """Return one value of each matrix, with leading axes."""
+        array = np.array([[values(f) for f in row] for row in self.found])
+        return array if "time" in self.lead else array[:, 0]
+
+    def estimate(self) -> xr.Dataset:
+        """Return the matrices with labels."""
+        dims = [*self.lead, "condition_a", "condition_b"]
+        names = self.found[0][0].columns
+        data = {k: (dims, self.stack(lambda f, k=k: f.columns[k])) for k in names}
+        return xr.Dataset(data, coords=self.square)
+
+    def text(self, site: int, count: Any) -> str:
+        """Return a site with a count in parentheses."""
+        return f"{self.sites[site]} {count}"
+
+
+def unit_words(measure: Measure) -> str:
+    """Return the units of a distance."""
+    noise = measure.noise
+    if measure.distance in WHITENED and noise != "identity":
+        return "squared noise standard deviations a unit"
+    squared = measure.distance in ("euclidean", *WHITENED)
+    return "squared activity a unit" if squared else ""
+
+
+def summary(estimate: xr.Dataset, on: str, distance: str) -> str:
+    """Say what was found, a sentence a site."""
+    n = estimate.sizes["condition_a"]
+    rows, columns = np.triu_indices(n, k=1)
+    parts = []
+    for site in estimate["site"].values:
+        at, when = estimate.sel(site=site), ""
+        if "time" in at.dims:
+            course = np.nanmedian(at["estimate"].values[:, rows, columns], axis=1)
+            best = int(np.nanargmax(course))
+            unit = at["time"].attrs.get("units", "")
+            when = f" at its peak, {float(at['time'][best]):.3g}{unit and ' '}{unit}"
+            at = at.isel(time=best)
+        values = at["estimate"].values[rows, columns]
+        text = f"{site}: median {distance} distance {np.nanmedian(values):.3g}{when}"
+        if "p_corrected" in at:
+            p = at["p_corrected"].values[rows, columns]
+            text += (
+                f", {int((p < 0.05).sum())} of {len(p)} pairs of {on} apart (corrected)"
+            )
+        parts.append(text)
+    return "; ".join(parts) + "."
+
+
+def methods(
+    measure: Measure,
+    conditions: Conditions,
+    plan: Plan | None,
+    n_permutations: int,
+    window: str,
+) -> str:
+    """Say how distances, intervals and p-values were made."""
+    rows = "time bins" if conditions.timed else "trials"
+    text = (
+        f"Dissimilarity of {len(conditions.labels)} conditions ({conditions.name}) from "
+        f"means over {rows}{window}: {DISTANCES[measure.distance]}"
+    )
+    if measure.distance in WHITENED:
+        text += f"; {_noise_words(measure)}"
+    text += "."
+    if plan is None:
+        return text + " There are no folds, so there is no interval and no test."
+    text += (
+        f" Intervals: jackknife (95 %) over {plan.n_folds} folds of whole "
+        f"{plan.group_column or 'trial'}s. Reliability: rank correlation of random halves "
+        "of the trials, Spearman-Brown corrected where it is above 0."
+    )
+    if n_permutations:
+        over = "pairs and times" if window.startswith(" in") else "pairs"
+        text += (
+            f" P-values: {len(plan.indices)} shuffles of the conditions ({plan.scheme}), "
+            f"one-sided, corrected over {over} by the permutation maximum; their mean is "
+            "the floor of a distance without any difference."
+        )
+        if measure.fitted:
+            text += " For the test, noise is what varies within folds in all."
+    return text
+
+
+def _noise_words(measure: Measure) -> str:
+    if not isinstance(measure.noise, str):
+        return "noise covariance as given"
+    words = NOISES[measure.noise]
+    if measure.distance == "mahalanobis":
+        words = words.replace("of the other folds", "within conditions of all trials")
+    if measure.noise == "folds":
+        words += (
+            " (intensity by Schaefer and Strimmer"
+            if measure.intensity is None
+            else f" (intensity {measure.intensity:g}"
+        ) + "; degrees of freedom: rows less conditions and folds)"
+    return words
+
+
+def tables(grid: Grid) -> dict[str, xr.Dataset]:
+    """Return halves, reliability, counts and the mean over pairs."""
+    dims = [*grid.lead, "condition_a", "condition_b"]
+    halves = np.stack([grid.stack(lambda f, h=h: f.halves[h]) for h in (0, 1)])
+    codes = grid.conditions.codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(grid.conditions.labels))
+    reliability = xr.Dataset(
+        {
+            "estimate": (grid.lead, grid.stack(lambda f: f.reliability)),
+            "split_half": (grid.lead, grid.stack(lambda f: f.split_half)),
+        },
+        coords=grid.coords,
+        attrs={"reduction": "rank correlation of distances of random halves of trials"},
+    )
+    reliability["estimate"].attrs.update(
+        long_name="split-half reliability (Spearman-Brown)", units="", better="higher"
+    )
+    mean = grid.stack(lambda f: f.mean)
+    names = ("estimate", "ci_low", "ci_high")
+    course = xr.Dataset(
+        {k: (grid.lead, mean[..., i]) for i, k in enumerate(names)},
+        coords=grid.coords,
+        attrs={"reduction": "mean over pairs of conditions"},
+    )
+    return {
+        "half": xr.Dataset(
+            {"half_estimate": (["half", *dims], halves)},
+            coords={"half": [0, 1], **grid.square},
+        ),
+        "reliability": reliability,
+        "counts": xr.Dataset(
+            {"n_rows": ("condition", counts)},
+            coords={"condition": grid.conditions.labels},
+        ),
+        "mean": course,
+    }
+
+
+def figures(on: str, distance: str, units: str, *, timed: bool) -> list[FigureSpec]:
+    """Draw one matrix a site, or the mean distance over time."""
+    label = f"{on} ({units})" if units else on
+    if timed:
+        return [
+            FigureSpec(
+                "line",
+                table="mean",
+                x="time",
+                group="site",
+                reference=0.0,
+                y_label=f"mean {distance} distance",
+                caption=(
+                    f"Mean {distance} distance of pairs of {on} over time, with 95 % "
+                    "jackknife interval over folds."
+                ),
+                description=f"Lines of the mean distance of {on} over time, one a site.",
+            )
+        ]
+    return [
+        FigureSpec(
+            "matrix",
+            x="condition_b",
+            y="condition_a",
+            color_label=f"{distance} distance",
+            caption=f"Dissimilarity of {on} ({distance}), one matrix a site.",
+            x_label=label,
+            y_label=label,
+            description=f"Square map of the {distance} distance of each pair of {on}.",
+        )
+    ]
+
+
+def notes(grid: Grid, plan: Plan | None) -> list[Note]:
+    """Say what was left out, missing, or not reliable."""
+    conditions, found = grid.conditions, list(plan.notes) if plan else []
+    outside = int((conditions.codes < 0).sum())
+    if outside:
+        text = (
+            f"{outside} of {conditions.codes.size} values of {conditions.name} are missing "
+            "or outside the bins and were left out."
+        )
+        advice = "Check that they are not missing where the activity differs."
+        found.append(Note("left_out", text, advice))
+    found += _missing(grid)
+    constant = [
+        grid.text(i, n - row[0].n_units)
+        for i, (n, row) in enumerate(zip(grid.n_units, grid.found, strict=True))
+        if n > row[0].n_units
+    ]
+    if constant:
+        text = f"Constant units were left out: {', '.join(constant)}."
+        found.append(Note("constant_units", text))
+    return found if plan is None else [*found, *_unreliable(grid)]
+
+
+def _missing(grid: Grid) -> list[Note]:
+    labels = grid.conditions.labels
+    rows, columns = np.triu_indices(len(labels), k=1)
+    gaps_of = grid.stack(lambda f: np.isnan(f.columns["estimate"]))
+    shape = (len(grid.sites), -1, len(labels), len(labels))
+    square = np.asarray(gaps_of.reshape(shape).any(axis=1))
+    parts = [
+        grid.text(i, int(gaps[rows, columns].sum()))
+        for i, gaps in enumerate(square)
+        if gaps.any()
+    ]
+    if not parts:
+        return []
+    alone = square.any(axis=0).sum(axis=0) == len(labels) - 1
+    which = ", ".join(repr(v) for v in labels[alone][:3].tolist())
+    text = f"Some of the {len(rows)} pairs have no distance: {', '.join(parts)}" + (
+        f" (all those of {which})." if which else "."
+    )
+    advice = (
+        "They share fewer than two folds, or a mean pattern does not vary over units."
+    )
+    return [Note("missing_pairs", text, advice)]
+
+
+def _unreliable(grid: Grid) -> list[Note]:
+    found: list[Note] = []
+    split = grid.stack(lambda f: f.split_half).reshape(len(grid.sites), -1)
+    whole = grid.stack(lambda f: f.reliability).reshape(len(grid.sites), -1)
+    best = np.where(np.isnan(whole), -np.inf, whole).max(axis=1)
+    weak = [
+        f"{s} ({b:.2f})" if np.isfinite(b) else f"{s} (unknown)"
+        for s, b in zip(grid.sites, best, strict=True)
+        if not b > RELIABLE
+    ]
+    if weak:
+        text = f"Distances are hardly reliable at {', '.join(weak)}."
+        advice = "Comparisons with other matrices can hardly succeed; more trials help."
+        found.append(Note("unreliable", text, advice))
+    below = [
+        grid.text(i, f"({np.nanmin(r):.2f})")
+        for i, r in enumerate(split)
+        if (r <= 0).any()
+    ]
+    if below:
+        text = (
+            f"Halves of the trials do not agree at {', '.join(below)}: the correlation "
+            "of halves is given as it is, since Spearman-Brown is undefined below 0."
+        )
+        found.append(
+            Note("negative_reliability", text, "Read it as a reliability of 0.")
+        )
+    return found
