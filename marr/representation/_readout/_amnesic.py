@@ -29,7 +29,7 @@ from marr.representation._readout._frame import (
     row_scores,
 )
 from marr.stats import bootstrap_weights, percentile_interval, permutation_p
-from marr.systems import Ablate, System, stack_units
+from marr.systems import Ablate, stack_units, target_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from marr.measures import Measure
+    from marr.systems import System
 
 __all__ = ["amnesic"]
 
@@ -81,7 +82,8 @@ def amnesic(
     kind : str, optional
         Kind of the target, as in `decode`.
     n_folds : int
-        Folds; directions are found in training trials and tested on held-out ones.
+        Folds, at least 3: directions are found in one part of the training folds, new
+        probes are fitted in the other, and tested on the held-out fold.
     n_random : int
         Random subspaces to compare with, at least 19.
     seed : int
@@ -116,12 +118,14 @@ def amnesic(
     Elazar et al. (2021). Amnesic probing. TACL 9, 160.
     Ravfogel et al. (2020). Null it out. ACL.
     """
-    check_count("n_folds", n_folds, least=2)
+    check_count("n_folds", n_folds, least=3)
     check_count("n_random", n_random, least=19)
     names = [others] if isinstance(others, str) else list(others)
     if target in names:
         msg = f"others holds the target {target!r} itself."
         raise OptionError(msg)
+    for name in names:
+        target_values(system, name, argument="others")
     if measure is not None and not system.runs:
         msg = (
             f"{system.name!r} is a recording: nobody saw it act without these directions, "
@@ -186,16 +190,19 @@ def _columns(frame: Frame) -> npt.NDArray[np.float64]:
 def _site(
     frames: list[Frame], i: int, n_random: int, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return row scores before, after, and under random removals, for each variable."""
+    """Return row scores before, after, and under random removals, for each variable.
+
+    Directions are found in one part of the training folds, probes fitted in the other:
+    in the rows that gave the directions there is nothing left by construction.
+    """
     first = frames[0]
     x, z = first.layout.cells[i].x[0], _columns(first)
-    before = [_outputs(f, x[None], options) for f in frames]
-    after = [np.empty_like(o) for o in before]
-    random = [np.empty((n_random, *o.shape)) for o in before]
-    rank = 0
+    n_folds, rank = len(first.test), 0
+    outputs = [np.empty((2 + n_random, *_columns(f).shape)) for f in frames]
     for k, test in enumerate(first.test):
-        train = ~test
-        basis = variable_subspace(x[train], z[train])
+        rest = [f for f in range(n_folds) if f != k]
+        find, fit = np.isin(first.fold, rest[::2]), np.isin(first.fold, rest[1::2])
+        basis = variable_subspace(x[find], z[find])
         rank = max(rank, basis.shape[1])
         if basis.shape[1] >= x.shape[1]:
             msg = (
@@ -204,35 +211,23 @@ def _site(
                 "use fewer classes."
             )
             raise StatisticsError(msg)
-        mean = x[train].mean(axis=0)
-        bases = [basis, *random_subspaces(x[train], basis.shape[1], n_random, seed=k)]
-        cut = np.stack([without_subspace(x, b, mean) for b in bases])
-        for v, frame in enumerate(
-            frames
-        ):  # the "times" of fit_predict are the removals
-            fit = frame.fit(
-                cut, frame.y[0, :, :1], train=train[None], test=test[None], **options
+        mean = x[find].mean(axis=0)
+        bases = [basis, *random_subspaces(x[find], basis.shape[1], n_random, seed=k)]
+        cut = np.stack([x, *(without_subspace(x, b, mean) for b in bases)])
+        for frame, held in zip(frames, outputs, strict=True):
+            probes = frame.fit(  # the "times" of a fit are the removals
+                cut, frame.y[0, :, :1], train=fit[None], test=test[None], **options
             )
-            held = fit.predicted[0][:, test, 0]  # type: ignore[index]
-            after[v][test] = held[0]
-            random[v][:, test] = held[1:]
+            held[:, test] = probes.predicted[0][:, test, 0]  # type: ignore[index]
     scored = [
         {
-            "before": row_scores(f, b[None]),
-            "after": row_scores(f, a[None]),
-            "random": row_scores(f, r).score(),
+            "before": row_scores(f, o[:1]),
+            "after": row_scores(f, o[1:2]),
+            "random": row_scores(f, o[2:]).score(),
         }
-        for f, b, a, r in zip(frames, before, after, random, strict=True)
+        for f, o in zip(frames, outputs, strict=True)
     ]
     return {"variables": scored, "rank": rank}
-
-
-def _outputs(frame: Frame, x: npt.NDArray[np.float64], options: dict[str, Any]) -> Any:
-    fit = frame.fit(x, frame.y[0, :, :1], **options)
-    out = np.empty(fit.predicted.shape[2:])  # type: ignore[union-attr]
-    for k, rows in enumerate(frame.test):
-        out[rows] = fit.predicted[k][0, rows]  # type: ignore[index]
-    return out[:, 0]
 
 
 def _behave(

@@ -50,9 +50,10 @@ def summary_text(
 def methods_text(frames: list[Frame], measure: Measure | None, n_random: int) -> str:
     first = frames[0]
     text = (
-        f"All directions that covary with {first.target.name} over training trials were "
-        "projected out (mean projection; the mean along them is kept), and new probes "
-        f"were fitted and tested on held-out trials ({first.plan.n_folds} folds; "
+        f"All directions that covary with {first.target.name} over one part of the "
+        "training folds were projected out (mean projection; the mean along them is "
+        "kept); new probes were fitted in the other part, with and without them, and "
+        f"tested on held-out trials ({first.plan.n_folds} folds; "
         f"{', '.join(f'{f.target.name}: {SCORES[f.target.kind]}' for f in frames)}). "
         f"Compared with {n_random} random subspaces of equal rank, drawn as the activity "
         f"varies. Intervals: bootstrap (95 %) over {first.plan.unit_name}; p-values: share "

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from marr._analysis import Draft, analysis
-from marr.errors import OptionError, StatisticsError
+from marr.errors import ContractError, OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._readout._frame import (
     SCORES,
@@ -161,12 +161,17 @@ def _conditions(
         msg = f"across must differ from the target {target!r}."
         raise OptionError(msg)
     column = system.column(across, argument="across")
-    names = sorted(column.dropna().unique().tolist(), key=str)
-    if not 2 <= len(names) <= MOST or column.isna().any():
+    if column.isna().any():
         msg = (
-            f"across={across!r} must have 2 to {MOST} values and none missing; got "
-            f"{len(names)} values, {int(column.isna().sum())} missing. Choose another "
-            "column, or select trials."
+            f"across: column {across!r} has {int(column.isna().sum())} missing values. "
+            f"Drop them: system.select(system.trials[{across!r}].notna())."
+        )
+        raise ContractError(msg)
+    names = sorted(column.unique().tolist(), key=str)
+    if not 2 <= len(names) <= MOST:
+        msg = (
+            f"across={across!r} must have 2 to {MOST} values; got {len(names)}. Choose "
+            "another column, or select trials."
         )
         raise StatisticsError(msg)
     place = {name: i for i, name in enumerate(names)}

@@ -75,8 +75,10 @@ def latency(
         Times (from start up to stop) whose mean score is the baseline; chance by default.
     smooth : int
         Width, in bins, of a moving average of the score over time (odd).
-    kind, probe : str, optional
-        As in `decode`.
+    kind : str, optional
+        Kind of the target, as in `decode`.
+    probe : str, optional
+        Probe, as in `decode`.
     n_folds : int
         Folds of trials.
     n_permutations : int

@@ -68,7 +68,9 @@ def selectivity(
         Column that names the stimuli, several trials each.
     sites : str or sequence of str, optional
         Sites; all by default.
-    kind, probe : str, optional
+    kind : str, optional
+        Kind of the target, as in `decode`.
+    probe : str, optional
         As in `decode`; a flexible probe ("mlp") memorizes more.
     n_folds : int
         Folds of trials, within stimuli: every stimulus is trained and tested.
@@ -344,8 +346,8 @@ def _notes(
         notes.append(Note("no_new_stimuli", text))
     if frame.plan.group_column is not None:
         text = (
-            f"Trials of one {frame.plan.group_column} are in training and test, as a "
-            "control task needs; the difference compares like with like."
+            f"Trials of one {frame.plan.group_column} are in training and test, or a "
+            "control task could not be learned; the difference compares like with like."
         )
         notes.append(Note("split_within_groups", text))
     return notes
