@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from _systems import MAKERS, features_of_the_task
 
@@ -27,6 +29,9 @@ KINDS = tuple(MAKERS)
 FEW = {"n_permutations": 24}
 FEW_RUNS = {"n_permutations": 24, "n_random": 3}
 SIDE = marr.measures.decoded("side")
+CENTERS = (np.arange(8) + 0.5) * np.pi / 4
+RING = pd.DataFrame(1 - np.cos(CENTERS[:, None] - CENTERS), CENTERS, CENTERS)
+LINE = pd.DataFrame(np.abs(CENTERS[:, None] - CENTERS), CENTERS, CENTERS)
 CLOCKS = ("started", "seconds")
 UNTIDY = re.compile(r" [,:;)]| \.(?!\d)|\( |  |\bNone\b(?! [a-z])|\bnan\b")
 """What a template leaves behind when a part of its sentence is missing."""
@@ -192,6 +197,17 @@ CASES = {
         names=("target",),
         missing="refused",
     ),
+    "rsa": Case(
+        "representation.rsa",
+        {
+            "models": {"ring": RING, "line": LINE},
+            "on": "heading",
+            "bins": 8,
+            "distance": "correlation",
+            "n_resamples": 100,
+        },
+        names=("on",),
+    ),
     "rdm": Case(
         "representation.rdm",
         {"on": "condition", "n_folds": 3, **FEW},
@@ -263,13 +279,13 @@ CASES = {
     "dimensionality of conditions": Case(
         "representation.dimensionality",
         {
-            "on": "condition",
+            "on": "heading",
+            "bins": 6,
             "noise": "cross_validated",
             "method": "participation_ratio",
             **FEW,
         },
         names=("on",),
-        missing="refused",
     ),
     "geometry": Case(
         "representation.geometry",
@@ -281,6 +297,7 @@ CASES = {
         "representation.manifold_capacity",
         {"on": "condition", "n_projections": 40, **FEW},
         names=("on",),
+        missing="refused",
     ),
     "subspace_overlap of variables": Case(
         "representation.subspace_overlap",
@@ -292,6 +309,7 @@ CASES = {
         "representation.subspace_overlap",
         {"of": [(0, 3), (3, 6)], "on": "condition", **FEW},
         names=("on",),
+        missing="refused",
     ),
     "pairwise_correlations": Case(
         "representation.pairwise_correlations",

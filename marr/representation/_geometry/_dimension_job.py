@@ -73,10 +73,8 @@ def site_dimensions(
         tested = np.array(everyone)
         mean = _mean(tested[1:])
         ratio = np.array([DIMENSION_METHODS[m].ratio for m in methods])
-        with np.errstate(divide="ignore"):
-            mean = np.where(
-                ratio, np.where(mean > 0, 1 / np.maximum(mean, 0), np.inf), mean
-            )
+        bounded = np.where(mean > 0, 1 / np.where(mean > 0, mean, 1.0), np.nan)
+        mean = np.where(ratio, bounded, mean)
         columns |= {"null_mean": mean, "excess": values - mean}
         lower = np.array([DIMENSION_METHODS[m].tail == "less" for m in methods])
         tested = np.where(lower & ~ratio, -tested, tested)

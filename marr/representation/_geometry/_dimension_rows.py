@@ -245,10 +245,8 @@ def make_source(
         return source
     conditions = resolve_conditions(system, on, bins)
     kind = "fixed" if rows == "auto" else rows
-    plan = plan_rdm(
-        system, conditions, n_folds=None, null="auto", n_permutations=0, seed=seed
-    )
     least = 4 if kind == "fixed" else 2
+    plan = _plan(system, conditions, least if crossed else 0, seed)
     if crossed and (plan is None or plan.n_folds < least):
         got = 1 if plan is None else plan.n_folds
         msg = (
@@ -268,6 +266,43 @@ def make_source(
     if kind == "sampled":
         _check_rows(source.n_rows, f"conditions of {on!r}")
     return source
+
+
+def _plan(system: System, conditions: Conditions, least: int, seed: int) -> Plan | None:
+    """Return folds of trials; with `least` as many as hold every condition in each."""
+
+    def made(n_folds: int | None) -> Plan | None:
+        return plan_rdm(
+            system,
+            conditions,
+            n_folds=n_folds,
+            null="auto",
+            n_permutations=0,
+            seed=seed,
+        )
+
+    plan = made(None)
+    while plan is not None and plan.n_folds > max(least, 2) and least:
+        if not _lacks(conditions, plan).any():
+            break
+        fewer = made(plan.n_folds - 1)
+        if fewer is None or fewer.n_folds >= plan.n_folds:
+            break
+        plan = fewer
+    return plan
+
+
+def _lacks(conditions: Conditions, plan: Plan) -> npt.NDArray[np.bool_]:
+    """Tell which conditions are missing in some fold."""
+    n = len(conditions.labels)
+    fold = np.broadcast_to(
+        plan.folds.reshape(-1, *[1] * (conditions.codes.ndim - 1)),
+        conditions.codes.shape,
+    )
+    known = conditions.codes >= 0
+    cells = np.zeros((plan.n_folds, n), bool)
+    cells[fold[known], conditions.codes[known]] = True
+    return np.asarray(~cells.all(axis=0))
 
 
 def _check_rows(n: int, what: str) -> None:

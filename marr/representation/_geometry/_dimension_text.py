@@ -198,6 +198,9 @@ def notes(
             f"from 0 by {source.n_rows} rows, or all rows are copies."
         )
         said.append(Note("undefined", text, "More rows bound the dimension."))
+    if any(np.isnan(f.columns.get("null_mean", np.zeros(1))).any() for f in found):
+        text = "Independent units would have more dimensions than the rows can tell."
+        said.append(Note("unbounded_null", text, "The test does not suffer from it."))
     copies = {n: f.n_copies for n, f in zip(names, found, strict=True) if f.n_copies}
     if copies and {"two_nn", "mle"} & set(methods):
         shown = ", ".join(f"{k} {v}" for k, v in copies.items())

@@ -13,6 +13,7 @@ from marr.representation._geometry._cloud import (
     check_time,
     condition_counts,
     constant_note,
+    known_column,
     site_cloud,
 )
 from marr.representation._geometry._design import (
@@ -20,12 +21,7 @@ from marr.representation._geometry._design import (
     crossed_design,
     single_design,
 )
-from marr.representation._geometry._geometry_job import (
-    Job,
-    make_splits,
-    quantities,
-    site_geometry,
-)
+from marr.representation._geometry._geometry_job import Job, site_geometry
 from marr.representation._geometry._geometry_text import (
     figures,
     labelled,
@@ -34,6 +30,7 @@ from marr.representation._geometry._geometry_text import (
     split_table,
     summary,
 )
+from marr.representation._geometry._splits import make_splits, quantities
 from marr.representation._plan import make_plan
 from marr.systems import site_list
 
@@ -207,6 +204,8 @@ def _design(
 ) -> tuple[Design, System, list[Note]]:
     """Return the conditions, and the system with trials of these only."""
     notes: list[Note] = []
+    for name in names:
+        known_column(system, name, "variables")
     if on is None:
         if bins is not None:
             msg = "bins cut the column of on=, which is not given."

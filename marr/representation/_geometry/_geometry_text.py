@@ -17,12 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from marr.representation._geometry._design import Design
-    from marr.representation._geometry._geometry_job import (
-        Job,
-        Quantity,
-        SiteGeometry,
-        Splits,
-    )
+    from marr.representation._geometry._geometry_job import Job, SiteGeometry
+    from marr.representation._geometry._splits import Quantity, Splits
     from marr.representation._plan import Plan
 
 __all__ = [

@@ -82,13 +82,14 @@ def reliable_components(
     Directions come from one half; their variance is the product of what the halves have
     along them, so that noise adds nothing (Stringer et al. 2019).
     """
-    total = np.zeros(1)
+    total, size = np.zeros(1), np.zeros(1)
     for first in (halves, ~halves):
         one = profile @ _effects(x, design, first * use)
         two = profile @ _effects(x, design, ~first * use)
         way = np.linalg.svd(one, full_matrices=False)[2].mT
         total = total + ((one @ way) * (two @ way)).sum(axis=1).mean(axis=0)
-    variance = np.maximum(total, 0.0)
+        size = size + ((one @ way) ** 2).sum(axis=1).mean(axis=0)
+    variance = np.where(total > 1e-9 * size.sum(), total, 0.0)
     if not variance.any():
         return 1
     reached = np.cumsum(variance) / variance.sum()

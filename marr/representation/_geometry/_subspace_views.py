@@ -143,6 +143,9 @@ def _read(system: System, of: Any) -> tuple[str, tuple[str, ...], tuple[Any, ...
             raise OptionError(msg)
         return "times", tuple(f"{t:g}" for t in times), tuple(range(len(times)))
     items = tuple(of) if isinstance(of, Sequence) and not isinstance(of, str) else ()
+    for item in items:
+        if isinstance(item, str) and item not in system.sites:
+            known_column(system, item, "of")
     if not 2 <= len(items) <= MOST_VIEWS:
         msg = (
             "of must hold two or more things of one kind: names of variables, of sites, "
