@@ -167,6 +167,7 @@ def _in_parts(
         torch.cat([f.by_split for f in found], dim=1),
         cast("Kept", _joined([f.kept for f in found])),
         torch.cat([f.choice for f in found], dim=1),
+        torch.cat([f.settled for f in found], dim=1),
         models,
     )
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, Num
 from numpy import ndarray
 from torch import Tensor
 
-from marr.representation._probes._linear_kernel import PENALTIES, Linear
+from marr.representation._probes._linear_kernel import Linear
 from marr.representation._probes._moments_kernel import (
     Problem,
     Splits,
@@ -61,6 +61,8 @@ class Fit(NamedTuple):
         See `weights`.
     penalty : array of shape (n_splits, n_times, n_targets)
         Penalty used, relative to the number of training rows.
+    settled : bool array of shape (n_splits, n_times, n_targets)
+        Whether an iterative fit converged.
     across : array of shape (n_times, n_times, n_targets) or None
         Pooled score by training and test time.
     """
@@ -71,6 +73,7 @@ class Fit(NamedTuple):
     weights: Array | None
     intercept: Array | None
     penalty: Array
+    settled: Bool[ndarray, "splits times targets"]
     across: Array | None
 
 
@@ -82,7 +85,7 @@ def fit_predict(
     *,
     kind: str = "categorical",
     probe: str | None = None,
-    penalties: Sequence[float] = PENALTIES,
+    penalties: Sequence[float] | None = None,
     inner: Int[ndarray, " rows"] | None = None,
     design: Num[ndarray, "one_or_times rows nuisances"] | None = None,
     targets_too: bool = False,
@@ -109,9 +112,10 @@ def fit_predict(
     kind : {"categorical", "ordinal", "continuous", "circular"}
         Kind of all targets.
     probe : str, optional
-        Key of `METHODS`; by default "lda" for classes, "ridge" for the rest.
-    penalties : sequence of float
-        Relative to the number of training rows, on standardized units. Several are
+        Key of `METHODS`; by default "lda" for classes, "ridge" for the rest. "logistic",
+        "svm" and "mlp" are the others; "mlp" is slow and has one weight decay.
+    penalties : sequence of float, optional
+        By default those of the probe (`METHODS`). Relative to the number of training rows, on standardized units. Several are
         chosen from by predicting each `inner` fold of the training rows from the others,
         apart for every split, time and target; a single one is used as it is.
     inner : int array of shape (n_rows,), optional
@@ -141,6 +145,8 @@ def fit_predict(
     Not for inference: p-values need shuffles that respect how trials depend on each
     other, see `marr.representation._plan.make_plan`.
     """
+    method = METHODS[probe or DEFAULT_PROBES[kind]]
+    penalties = method.penalties if penalties is None else penalties
     data, shift, scale = _standardized(x)
     tensor = _to(device)
     problem = Problem(
@@ -155,7 +161,6 @@ def fit_predict(
         _inner(test, inner, several=len(penalties) > 1).to(problem.x.device),
         seed,
     )
-    method = METHODS[probe or DEFAULT_PROBES[kind]]
     grid = tensor(np.asarray(penalties, dtype=float))
     found = run_probe(problem, splits, KINDS[kind], method, grid)
     square = None
@@ -171,6 +176,7 @@ def fit_predict(
         None if lines is None else lines[0],
         None if lines is None else lines[1],
         grid[found.choice].numpy(force=True),
+        found.settled.numpy(force=True),
         square,
     )
 
@@ -207,10 +213,15 @@ def _standardized(
 ) -> tuple[Float[ndarray, "times rows units"], Array, Array]:
     """Give units zero mean and unit spread over all rows and times: conditioning only."""
     values = np.asarray(x, dtype=float)
-    shift, scale = values.mean(axis=(0, 1)), values.std(axis=(0, 1))
+    shift = values.mean(axis=(0, 1))
+    centered = values - shift
+    square = np.einsum("tnp,tnp->p", centered, centered)
+    scale = np.sqrt(square / max(1, values.shape[0] * values.shape[1]))
     flat = scale <= 1e-12 * np.maximum(np.abs(shift), 1e-300)
     scale = np.where(flat, 1.0, scale)
-    return np.where(flat, 0.0, (values - shift) / scale), shift, scale
+    centered /= scale
+    centered[..., flat] = 0.0
+    return centered, shift, scale
 
 
 def _inner(
@@ -227,9 +238,7 @@ def _inner(
     return torch.from_numpy(test.argmax(axis=0))
 
 
-def _outputs(
-    problem: Problem, splits: Splits, kind: str, models: list[Linear]
-) -> Array:
+def _outputs(problem: Problem, splits: Splits, kind: str, models: list[Any]) -> Array:
     n_times, n_rows = problem.x.shape[:2]
     shape = (len(models), n_times, n_rows, *problem.y.shape[2:])
     out = problem.x.new_full(shape, torch.nan)
@@ -253,7 +262,7 @@ def _lines(
     problem: Problem,
     splits: Splits,
     kind: str,
-    models: list[Linear],
+    models: list[Any],
     shift: Array,
     scale: Array,
 ) -> tuple[Array, Array] | None:

@@ -11,10 +11,10 @@ eigendecomposition, which serves all penalties, where they do not.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marr.representation._probes._moments_kernel import (
@@ -32,6 +32,7 @@ from marr.representation._probes._moments_kernel import (
 
 __all__ = [
     "PENALTIES",
+    "Fits",
     "Linear",
     "choose_penalties",
     "fit_discriminants",
@@ -68,9 +69,20 @@ class Linear(NamedTuple):
         """Return the outputs less their bias: what varies with activity."""
         return self._replace(bias=torch.zeros_like(self.bias))(x, design)
 
-    def sensitivity(self, x: Tensor, design: Tensor | None) -> Tensor:  # noqa: ARG002
-        """Return the change of each output with each unit: the weights."""
-        return self.weights
+    def sensitivity(
+        self,
+        x: Tensor,  # noqa: ARG002
+        design: Tensor | None,  # noqa: ARG002
+        *,
+        classes: bool,
+    ) -> Float[Tensor, "times units draws outputs"]:
+        """Return the change of each output with each unit: the weights.
+
+        Those of classes only matter up to a constant, and are centered over classes.
+        """
+        if not classes:
+            return self.weights
+        return self.weights - self.weights.mean(dim=-1, keepdim=True)
 
     def across(
         self, x: Float[Tensor, "times rows units"], design: Tensor | None, at: slice
@@ -81,6 +93,17 @@ class Linear(NamedTuple):
         if self.nuisance is not None and design is not None:
             flat = flat + design @ self.nuisance[at].movedim(0, 1).flatten(1)
         return flat.reshape(*x.shape[:2], *bias.shape) + bias
+
+
+class Fits(NamedTuple):
+    """Probes of every split, which penalty each got, and whether each converged.
+
+    A probe (`Linear`, or a network) has the methods of `Linear`.
+    """
+
+    models: list[Any]
+    choice: Int[Tensor, "splits times draws"]
+    settled: Bool[Tensor, "splits times draws"]
 
 
 def linear(standard: Standard, inner: Tensor, offset: Tensor | float) -> Linear:

@@ -13,6 +13,7 @@ set of masks cost one pass over the data together.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -111,7 +112,7 @@ class Sources(NamedTuple):
     problem: Problem
     full: Tensor  # (times, rows, units + nuisances)
     atom: Tensor | None  # (rows,)
-    sums: tuple[Tensor, Tensor, Tensor] | None  # of a, aa and ay, (atoms, ...)
+    sums: tuple[Tensor, Tensor, Tensor] | None  # of a, aa, ay: each atom, then all
     primal: bool
 
 
@@ -142,7 +143,7 @@ def make_sources(problem: Problem, masks: Bool[Tensor, "masks rows"]) -> Sources
         _sums(full_sorted[:, low:high], y[:, low:high])
         for low, high in zip([0, *stops[:-1]], stops, strict=True)
     ]
-    a, aa, ay = (torch.stack(p) for p in zip(*parts, strict=True))
+    a, aa, ay = (torch.stack([*p, sum(p)]) for p in zip(*parts, strict=True))
     return Sources(problem, full, atom, (a, aa, ay), primal)
 
 
@@ -154,8 +155,24 @@ def _sums_of(sources: Sources, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sums over the rows of a mask."""
     if sources.sums is None or sources.atom is None:
         return _sums(sources.full[:, rows], sources.problem.y[:, rows].flatten(2))
-    atoms = torch.unique(sources.atom[rows])
-    a, aa, ay = (v[atoms].sum(dim=0) for v in sources.sums)
+    n_atoms = len(sources.sums[0]) - 1
+    inside = torch.zeros(n_atoms, dtype=torch.bool, device=rows.device)
+    inside[sources.atom[rows]] = True
+    chosen = torch.nonzero(inside)[:, 0].tolist()
+    if 2 * len(chosen) <= n_atoms:
+        return _added(sources.sums, chosen)
+    left_out = _added(sources.sums, torch.nonzero(~inside)[:, 0].tolist())
+    a, aa, ay = (v[-1] - out for v, out in zip(sources.sums, left_out, strict=True))
+    return a, aa, ay
+
+
+def _added(
+    sums: tuple[Tensor, Tensor, Tensor], atoms: list[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    if not atoms:
+        a, aa, ay = (torch.zeros_like(v[0]) for v in sums)
+        return a, aa, ay
+    a, aa, ay = (functools.reduce(torch.add, [v[k] for k in atoms]) for v in sums)
     return a, aa, ay
 
 

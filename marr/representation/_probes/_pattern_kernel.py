@@ -64,7 +64,8 @@ def unit_patterns(
     one = problem._replace(x=problem.x[:1], y=problem.y[:1])
     inner = torch.zeros(masks.shape[1], dtype=torch.long, device=masks.device)
     chosen = choice.expand(len(masks), 1, -1)
-    fits = method.fit(one, Splits(masks, masks, inner), penalties, chosen)
+    sets = Splits(masks, masks, inner)
+    fits = method.fit(one, sets, penalties, chosen, classes=classes)
     n_outputs = problem.y.shape[-1]
     signed = n_outputs == 1 or (classes and n_outputs == 2)
     weights, patterns = [], []
@@ -74,11 +75,10 @@ def unit_patterns(
         design = None if one.design is None else one.design[:, rows]
         output = model.signal(one.x[:, rows], design)[0].movedim(1, 0)
         scale = torch.where(standard.unscale > 0, 1.0 / standard.unscale, 0.0)
-        weight = model.sensitivity(one.x[:, rows], design)[0]
+        weight = model.sensitivity(one.x[:, rows], design, classes=classes)[0]
         weight = (weight * scale[0, 0, :, None, None]).movedim(1, 0)
         if classes:
             output = output - output.mean(dim=2, keepdim=True)
-            weight = weight - weight.mean(dim=2, keepdim=True)
         pattern, sign = _pattern(z, output)
         weights.append(weight[..., -1] if signed else weight.norm(dim=2))
         patterns.append(pattern * sign if signed else pattern)

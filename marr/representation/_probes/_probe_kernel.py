@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from marr.representation._probes._linear_kernel import (
-    Linear,
+    PENALTIES,
+    Fits,
     choose_penalties,
     fit_discriminants,
     fit_ridge,
     inner_sets,
 )
+from marr.representation._probes._margin_kernel import fit_margins
+from marr.representation._probes._mlp_kernel import fit_networks
 from marr.representation._probes._moments_kernel import (
     Problem,
     Splits,
@@ -38,22 +41,17 @@ __all__ = [
 ]
 
 
-class Fits(NamedTuple):
-    """Probes of every split, and which penalty each got."""
-
-    models: list[Linear]  # one a split
-    choice: Int[Tensor, "splits times draws"]
-
-
-Fitter = Callable[[Problem, Splits, Tensor, Tensor | None], Fits]
-"""Fit all splits: problem, splits, penalties, and the choice of penalty if it is made."""
+Fitter = Callable[..., Fits]
+"""Fits all splits: (problem, splits, penalties, choice or None, *, classes)."""
 
 
 class Method(NamedTuple):
-    """A probe: how it is fitted, and which kinds of target it reads."""
+    """A probe: how it is fitted, which kinds of target it reads, its usual settings."""
 
     fit: Fitter
     kinds: tuple[str, ...]
+    penalties: tuple[float, ...]
+    n_permutations: int
 
 
 def _closed_form(
@@ -64,6 +62,7 @@ def _closed_form(
     *,
     classes: bool,
 ) -> Fits:
+    """Discriminants of classes, ridge regression of numbers."""
     masks = [*splits.train]
     if choice is None and len(penalties) > 1:
         for rows, tests in inner_sets(splits):
@@ -78,24 +77,30 @@ def _closed_form(
         solve(train_set(sources, rows), penalties[chosen])
         for rows, chosen in zip(splits.train, choice, strict=True)
     ]
-    return Fits(models, choice)
+    return Fits(models, choice, torch.ones_like(choice, dtype=torch.bool))
 
 
-def _discriminants(
-    problem: Problem, splits: Splits, penalties: Tensor, choice: Tensor | None
-) -> Fits:
-    return _closed_form(problem, splits, penalties, choice, classes=True)
+def _margins(loss: str) -> Fitter:
+    def fit(
+        problem: Problem,
+        splits: Splits,
+        penalties: Tensor,
+        choice: Tensor | None,
+        *,
+        classes: bool,  # noqa: ARG001
+    ) -> Fits:
+        return fit_margins(problem, splits, penalties, choice, loss=loss)
+
+    return fit
 
 
-def _ridge(
-    problem: Problem, splits: Splits, penalties: Tensor, choice: Tensor | None
-) -> Fits:
-    return _closed_form(problem, splits, penalties, choice, classes=False)
-
-
+NUMBERS = ("ordinal", "continuous", "circular")
 METHODS: dict[str, Method] = {
-    "lda": Method(_discriminants, ("categorical",)),
-    "ridge": Method(_ridge, ("ordinal", "continuous", "circular")),
+    "lda": Method(_closed_form, ("categorical",), PENALTIES, 200),
+    "ridge": Method(_closed_form, NUMBERS, PENALTIES, 200),
+    "logistic": Method(_margins("logistic"), ("categorical",), PENALTIES, 200),
+    "svm": Method(_margins("hinge"), ("categorical",), PENALTIES, 200),
+    "mlp": Method(fit_networks, ("categorical", *NUMBERS), (0.003,), 39),
 }
 """Probes by name."""
 
@@ -116,7 +121,8 @@ class ProbeResult(NamedTuple):
     by_split: Tensor  # (splits, times, draws)
     kept: Kept
     choice: Tensor  # (splits, times, draws), index of the penalty
-    models: list[Linear]
+    settled: Tensor  # (splits, times, draws), whether the fit converged
+    models: list[Any]
 
 
 def probe(
@@ -140,7 +146,7 @@ def probe(
     choice : int tensor of shape (n_splits, n_times, n_draws), optional
         Penalties that were chosen before.
     """
-    fits = method.fit(problem, splits, penalties, choice)
+    fits = method.fit(problem, splits, penalties, choice, classes=kind.classes)
     n_times, n_rows = problem.x.shape[:2]
     sums: list[tuple[Tensor, Tensor]] = []
     kept: tuple[Tensor, ...] = ()
@@ -156,7 +162,9 @@ def probe(
     by_split = torch.stack([kind.combine(*s) for s in sums])
     part, whole = (torch.stack(v).sum(dim=0) for v in zip(*sums, strict=True))
     score = kind.combine(part, whole)
-    return ProbeResult(score, by_split, Kept(*kept), fits.choice, fits.models)
+    return ProbeResult(
+        score, by_split, Kept(*kept), fits.choice, fits.settled, fits.models
+    )
 
 
 def _held_out(
@@ -184,7 +192,7 @@ def _compared(
 
 
 def across_times(
-    problem: Problem, splits: Splits, kind: Kind, models: list[Linear]
+    problem: Problem, splits: Splits, kind: Kind, models: list[Any]
 ) -> Float[Tensor, "train_times test_times draws"]:
     """Score probes of each time at every other time, splits shared by all pairs."""
     n_times, n_draws = problem.x.shape[0], problem.y.shape[2]
@@ -210,7 +218,7 @@ def _square(
     kind: Kind,
     train: Tensor,
     rows: Tensor,
-    model: Linear,
+    model: Any,
     at: slice,
 ) -> tuple[Tensor, Tensor]:
     """Parts and wholes (test times, rows, training times * draws, strata)."""
