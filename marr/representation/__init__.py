@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marr.representation._alignment._align import align
 from marr.representation._alignment._all_pairs import alignment_matrix
+from marr.representation._alignment._loss import alignment_loss
 from marr.representation._alignment._measure import AlignmentMeasure
 from marr.representation._alignment._registry import (
     ALIGNMENT_MEASURES,
@@ -24,7 +25,9 @@ from marr.representation._readout._generalize import generalize
 from marr.representation._readout._latency import latency
 from marr.representation._readout._selectivity import selectivity
 from marr.representation._rsa._compare_rdms import compare_rdms
+from marr.representation._rsa._models import Interpolated, Selected, Weighted
 from marr.representation._rsa._rdm import rdm
+from marr.representation._rsa._rsa import rsa
 from marr.representation._units._mixed import mixed_selectivity
 from marr.representation._units._noise import noise_correlations
 from marr.representation._units._pairwise import pairwise_correlations
@@ -35,7 +38,11 @@ __all__ = [
     "ALIGNMENT_MEASURES",
     "AlignmentMeasure",
     "Dictionary",
+    "Interpolated",
+    "Selected",
+    "Weighted",
     "align",
+    "alignment_loss",
     "alignment_matrix",
     "alignment_measures",
     "amnesic",
@@ -54,6 +61,7 @@ __all__ = [
     "noise_correlations",
     "pairwise_correlations",
     "rdm",
+    "rsa",
     "selectivity",
     "subspace_overlap",
     "train_dictionary",
