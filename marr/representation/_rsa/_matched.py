@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-__all__ = ["Matched", "match_conditions"]
+__all__ = ["Matched", "complete_conditions", "match_conditions"]
 
 FEWEST = 5
 """With fewer conditions there is nothing to permute."""
@@ -73,7 +73,7 @@ def match_conditions(a: Finding, b: Finding) -> Matched:
         _matrices(b.estimate["estimate"]),
     )
     values_b = values_b[:, order][:, :, order]
-    kept = _complete(np.concatenate([values_a, values_b]))
+    kept = complete_conditions(np.concatenate([values_a, values_b]))
     notes = []
     if len(kept) < len(labels_a):
         lost = labels_a[np.setdiff1d(np.arange(len(labels_a)), kept)].tolist()
@@ -164,7 +164,7 @@ def _halves(
     return found[:, :, pick][:, :, :, pick]
 
 
-def _complete(stack: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+def complete_conditions(stack: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     """Return conditions among which no distance is missing."""
     missing = np.asarray(np.isnan(stack).any(axis=0))
     np.fill_diagonal(missing, val=False)
