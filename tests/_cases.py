@@ -32,6 +32,9 @@ SIDE = marr.measures.decoded("side")
 CENTERS = (np.arange(8) + 0.5) * np.pi / 4
 RING = pd.DataFrame(1 - np.cos(CENTERS[:, None] - CENTERS), CENTERS, CENTERS)
 LINE = pd.DataFrame(np.abs(CENTERS[:, None] - CENTERS), CENTERS, CENTERS)
+STEPS = np.array([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0])
+SIGNED = pd.DataFrame(np.abs(STEPS[:, None] - STEPS), STEPS, STEPS)
+SIZES = pd.DataFrame(np.abs(np.abs(STEPS[:, None]) - np.abs(STEPS)), STEPS, STEPS)
 CLOCKS = ("started", "seconds")
 UNTIDY = re.compile(r" [,:;)]| \.(?!\d)|\( |  |\bNone\b(?! [a-z])|\bnan\b")
 """What a template leaves behind when a part of its sentence is missing."""
@@ -207,6 +210,20 @@ CASES = {
             "n_resamples": 100,
         },
         names=("on",),
+    ),
+    "rsa over time": Case(
+        "representation.rsa",
+        {
+            "models": {"signed": SIGNED, "size": SIZES},
+            "on": "stimulus",
+            "over": "time",
+            "distance": "euclidean",
+            "comparator": "spearman",
+            "correction": "fdr",
+            "n_resamples": 100,
+        },
+        names=("on",),
+        missing="refused",
     ),
     "rdm": Case(
         "representation.rdm",
