@@ -104,10 +104,10 @@ class LinearKernel(Engine):
 
     def prepare(self, sample: Sample) -> tuple[Sample, Any]:
         """Return the sample and the squared lengths of its rows."""
-        if sample.raw is not None and sample.raw.shape[1] < len(sample):
-            x = sample.raw - sample.raw.mean(axis=0)
-            return sample, (x**2).sum(axis=1)
-        return sample, np.diag(sample.gram).copy()
+        if sample.raw is None:
+            return sample, np.diag(sample.gram).copy()
+        x = sample.raw - sample.raw.mean(axis=0)
+        return sample, np.einsum("ij,ij->i", x, x)
 
     def compare(
         self,
@@ -134,8 +134,9 @@ class LinearKernel(Engine):
         x: Any
         y: Any
         if by_rows:
-            x, y = (np.stack([s.gram for s, _ in side]) for side in (a, b))
-            own_x, own_y = ((k**2).sum(axis=(1, 2)) for k in (x, y))
+            x = _grams(a)
+            y = x if b is a else _grams(b)
+            own_x, own_y = (np.einsum("kij,kij->k", k, k) for k in (x, y))
         else:
             x, y = ([s.raw - s.raw.mean(axis=0) for s, _ in side] for side in (a, b))
             own_x, own_y = ([_square(k, k) for k in side] for side in (x, y))
@@ -177,6 +178,15 @@ class LinearKernel(Engine):
         return np.where(out > 0, out, np.nan)
 
 
+def _grams(side: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return the inner products of all samples in one array, which they keep."""
+    n = len(side[0][0])
+    out = np.empty((len(side), n, n))
+    for place, (sample, _) in zip(out, side, strict=True):
+        sample.gram_into(place)
+    return out
+
+
 def _square(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
     return float(((x.T @ y) ** 2).sum())
 
@@ -211,10 +221,12 @@ class FactorEngine(Engine):
     ) -> npt.NDArray[np.float64]:
         """Return one singular value problem a pair; singular vectors are not needed."""
         out = np.empty((len(a), len(b)))
-        for j, (y, size_y) in enumerate(b):
-            moved = _moved(y, order)
-            for i, (x, size_x) in enumerate(a):
-                norm = factors.nuclear(x, moved)
+        ends = np.cumsum([y.shape[1] for y, _ in b])
+        every = _moved(np.concatenate([y for y, _ in b], axis=1), order)
+        for i, (x, size_x) in enumerate(a):
+            products = np.split(x.T @ every, ends[:-1], axis=1)
+            for j, (product, (y, size_y)) in enumerate(zip(products, b, strict=True)):
+                norm = factors.nuclear_norm(product)
                 out[i, j] = self.finish(norm, size_x, size_y, x.shape[1], y.shape[1])
         return out
 

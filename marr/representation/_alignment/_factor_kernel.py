@@ -20,6 +20,7 @@ __all__ = [
     "held_out_cosine",
     "matched_units",
     "nuclear",
+    "nuclear_norm",
     "partial_whitening",
     "projection_weighted",
     "variance_components",
@@ -75,16 +76,42 @@ def partial_whitening(x: Float[ndarray, "rows units"], alpha: float) -> ndarray:
 
     alpha = 1 leaves rows as they are (up to rotation), alpha = 0 whitens them.
     """
+    centered = x - x.mean(axis=0)
     if alpha == 1:
-        return x - x.mean(axis=0)
-    u, s = economy(x)
+        return centered
+    if alpha == 0 or x.shape[1] >= len(x):
+        u, s = economy(x)
+        changed = alpha * s + (1 - alpha)
+        return u * (changed * np.sqrt((s**2).sum() / (changed**2).sum()))
+    _, s, vt = np.linalg.svd(np.linalg.qr(centered, mode="r"))
+    kept = s > np.sqrt(TOLERANCE) * max(float(s[0]), 1e-300)
+    s, vt = s[kept], vt[kept]
     changed = alpha * s + (1 - alpha)
-    return u * (changed * np.sqrt((s**2).sum() / (changed**2).sum()))
+    return centered @ (
+        vt.T * (changed / s * np.sqrt((s**2).sum() / (changed**2).sum()))
+    )
 
 
 def nuclear(a: Coordinates, b: Float[ndarray, "rows others"]) -> float:
     """Sum of the singular values of a'b: the largest <a Q, b> over rotations Q."""
-    return float(np.linalg.svd(a.T @ b, compute_uv=False).sum())
+    return nuclear_norm(a.T @ b)
+
+
+def nuclear_norm(c: Float[ndarray, "dims others"]) -> float:
+    """Sum of singular values, by eigenvalues where these lose nothing.
+
+    Eigenvalues of cc' cost two thirds; they are used where the error of their roots, at
+    most about 1e-15 of the largest over twice a root each, is below 1e-13 of the sum.
+    """
+    if min(c.shape) >= 24:
+        c = c if c.shape[0] <= c.shape[1] else c.T
+        values = np.linalg.eigvalsh(c @ c.T)
+        if values[0] > 1e-12 * values[-1]:
+            roots = np.sqrt(values)
+            total = float(roots.sum())
+            if float(values[-1] * (0.5e-15 / roots).sum()) < 1e-13 * total:
+                return total
+    return float(np.linalg.svd(c, compute_uv=False).sum())
 
 
 def projection_weighted(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from scipy.linalg.blas import dsyrk
 from scipy.stats import rankdata
 
 __all__ = [
@@ -26,14 +27,31 @@ __all__ = [
     "unit_length",
 ]
 
+BLOCK = 128
+"""Rows of a matrix that are mirrored at once."""
+
 Rows = Float[ndarray, "rows units"]
 Square = Float[ndarray, "rows rows"]
 
 
-def gram(x: Rows) -> Square:
-    """Inner products of rows after the mean row was taken out."""
-    centered = x - x.mean(axis=0)
-    return centered @ centered.T
+def gram(x: Rows, out: ndarray | None = None) -> Square:
+    """Inner products of rows after the mean row was taken out, into `out` if given.
+
+    One triangle is computed (a rank-k update) and copied to the other in blocks.
+    """
+    n = len(x)
+    centered = np.ascontiguousarray(x - x.mean(axis=0))
+    found = np.empty((n, n)) if out is None else out
+    update = dsyrk(1.0, centered.T, trans=1, lower=1, c=found.T, overwrite_c=1)
+    if not np.shares_memory(update, found):
+        found[:] = update.T
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        corner = found[start:stop, start:stop]
+        lower = np.tril_indices(stop - start, k=-1)
+        corner[lower] = corner.T[lower]
+        found[stop:, start:stop] = found[start:stop, stop:].T
+    return found
 
 
 def center(k: Square) -> Square:

@@ -53,6 +53,14 @@ class Sample:
             return self.products
         return gram(self.units)
 
+    def gram_into(self, out: npt.NDArray[np.float64]) -> None:
+        """Write the inner products into an array, and keep it in place of a copy."""
+        if self.products is not None or "gram" in self.__dict__:
+            out[:] = self.gram
+        else:
+            gram(self.units, out)
+            self.__dict__["gram"] = out
+
     @cached_property
     def rows(self) -> npt.NDArray[np.float64]:
         """Coordinates with the same geometry: the units, or at most n dimensions."""
