@@ -109,7 +109,9 @@ def make_plan(
         k = int(groups.max()) + 1
         text = f"{k} folds instead of {n_folds}: there are {k} groups ({column!r})."
         notes.append(Note("fewer_folds", text, "Held-out groups need whole groups."))
-    labels = target.codes if target.kind == "categorical" and not target.timed else None
+    if constant:
+        notes.append(_follows(target, groups, column))
+    labels = target.labels
     fold = np.asarray(
         folds(
             len(series),
@@ -132,6 +134,19 @@ def make_plan(
         notes += _null_notes(series, indices, n_permutations, scheme)
     units, name = _units(len(series), groups, column, scheme, notes)
     return Plan(fold, scheme, indices, units, name, column, tuple(notes))
+
+
+def _follows(
+    target: Target, groups: npt.NDArray[np.intp] | None, column: str | None
+) -> Note:
+    n_groups = 0 if groups is None else int(groups.max()) + 1
+    text = (
+        f"{target.name} is constant within each {column}: what drifts from {column} to "
+        f"{column} could pass for it. Folds hold out whole ones, and the null exchanges "
+        f"the {n_groups} of them."
+    )
+    advice = f"Labels that vary within a {column} make the stronger test."
+    return Note("labels_follow_groups", text, advice)
 
 
 def _groups(system: System) -> tuple[npt.NDArray[np.intp] | None, str | None]:

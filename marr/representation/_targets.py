@@ -10,7 +10,12 @@ import pandas as pd
 
 from marr.errors import ContractError, OptionError, StatisticsError
 from marr.measures._targets import target_kind
-from marr.systems import System, is_circular, target_values
+from marr.representation._nuisances import (
+    constant_controls,
+    control_names,
+    design_matrix,
+)
+from marr.systems import System, target_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +23,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-__all__ = ["Target", "control_names", "design_matrix", "resolve_target"]
+__all__ = [
+    "Target",
+    "constant_controls",
+    "control_names",
+    "design_matrix",
+    "join_targets",
+    "resolve_target",
+    "resolve_targets",
+]
+
+MOST_CATEGORIES = 50
+"""An ordinal target with more values is a number."""
 
 FloatArray = Any
 
@@ -30,9 +46,10 @@ class Target:
     Attributes
     ----------
     name, kind : str
-        Name, and "categorical", "continuous" or "circular".
+        Name, and "categorical", "ordinal", "continuous" or "circular".
     values : array of shape (n_trials, n_outputs) or (n_trials, n_times, n_outputs)
-        One column a class (0 or 1); the value; or cosine and sine.
+        One column a class (0 or 1); the mean rank of the category, from -1/2 to 1/2; the
+        value; or cosine and sine. Columns of all targets, where several are joined.
     known : bool array of shape (n_trials,) or (n_trials, n_times)
         Where the target was measured.
     classes : tuple of str
@@ -41,6 +58,8 @@ class Target:
         Time coordinates, if the target has them.
     residual : bool
         Whether nuisances will be regressed out of it.
+    strata : array of shape (n_trials,) or None
+        Classes that folds balance, where several targets are joined.
     """
 
     name: str
@@ -50,6 +69,7 @@ class Target:
     classes: tuple[str, ...] = ()
     time: npt.NDArray[Any] | None = None
     residual: bool = False
+    strata: npt.NDArray[np.intp] | None = None
 
     @property
     def timed(self) -> bool:
@@ -65,15 +85,23 @@ class Target:
     def chance(self) -> float:
         """Score of the best constant guess.
 
-        1 / classes for balanced accuracy; 0 for R²; for angles the length of their mean
-        vector, which is 0 if they are spread evenly (or around their expectation).
+        1 / classes for balanced accuracy; 0 for R² and rank correlation; for angles the
+        length of their mean vector, which is 0 if they are spread evenly (or around
+        their expectation).
         """
         if self.kind == "categorical":
             return 1.0 / len(self.classes)
-        if self.kind == "continuous" or self.residual:
+        if self.kind in ("continuous", "ordinal") or self.residual:
             return 0.0
         mean = self.values[self.known].mean(axis=0)
         return float(np.hypot(mean[0], mean[1]))
+
+    @property
+    def labels(self) -> npt.NDArray[np.intp] | None:
+        """Classes that folds balance; None for numbers, and within trials."""
+        if self.kind != "categorical" or self.timed:
+            return None
+        return self.codes if self.strata is None else self.strata
 
     def trial_series(self) -> npt.NDArray[np.float64]:
         """Return one row of numbers a trial: the values, or their mean over time."""
@@ -108,7 +136,10 @@ def resolve_target(system: System, name: str, *, kind: str | None = None) -> Tar
         msg = f"target must be the name of a column or variable; got {name!r}."
         raise OptionError(msg)
     array = target_values(system, name)
-    kind = target_kind(array, kind)
+    if kind == "ordinal":
+        array = _ordered(system, name, array)
+    else:
+        kind = target_kind(array, kind)
     timed = array.ndim == 2
     time = array["time"].values if timed and "time" in array.coords else None
     raw = array.values
@@ -139,7 +170,95 @@ def resolve_target(system: System, name: str, *, kind: str | None = None) -> Tar
         raise StatisticsError(msg)
     if kind == "circular":
         return replace(target, values=np.stack([np.cos(numbers), np.sin(numbers)], -1))
+    if kind == "ordinal":
+        return _categories(target, numbers)
     return replace(target, values=numbers[..., None])
+
+
+def resolve_targets(
+    system: System, names: str | Sequence[str], *, kind: str | None = None
+) -> tuple[Target, ...]:
+    """Return one target a name; several must be of one kind.
+
+    Raises
+    ------
+    OptionError
+        If names are missing or repeated, or kinds differ.
+    """
+    if isinstance(names, str):
+        return (resolve_target(system, names, kind=kind),)
+    listed = [str(n) for n in names]
+    if not listed or len(set(listed)) < len(listed):
+        msg = f"target must name one column or more, each once; got {listed}."
+        raise OptionError(msg)
+    found = tuple(resolve_target(system, n, kind=kind) for n in listed)
+    kinds = {t.name: f"{t.kind}{' within trials' * t.timed}" for t in found}
+    if len(set(kinds.values())) > 1:
+        msg = (
+            f"targets that are decoded together must be of one kind; got {kinds}. Call "
+            "decode once for each kind, or name it with kind=."
+        )
+        raise OptionError(msg)
+    return found
+
+
+def join_targets(targets: Sequence[Target], *, n_folds: int) -> Target:
+    """Return several targets as one: for folds, shuffles and rows, which they share.
+
+    Folds balance the combinations of classes where each is frequent enough, else the
+    target with the rarest class.
+    """
+    first = targets[0]
+    if len(targets) == 1:
+        return first
+    strata = None
+    if first.kind == "categorical" and not first.timed:
+        codes = np.stack([t.codes for t in targets], axis=1)
+        strata = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
+        if np.bincount(strata).min() < n_folds:
+            rarest = [np.bincount(c).min() for c in codes.T]
+            strata = codes[:, int(np.argmin(rarest))]
+    return replace(
+        first,
+        name=", ".join(t.name for t in targets),
+        values=np.concatenate([t.values for t in targets], axis=-1),
+        known=np.logical_and.reduce([t.known for t in targets]),
+        classes=(),
+        residual=any(t.residual for t in targets),
+        strata=None if strata is None else strata.astype(np.intp),
+    )
+
+
+def _ordered(system: System, name: str, array: xr.DataArray) -> xr.DataArray:
+    """Return an ordinal target as numbers: values, or places of ordered categories."""
+    if name in system.trials.columns and name not in system.variables:
+        dtype = system.trials[name].dtype
+        if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+            places = dtype.categories.get_indexer(pd.Index(array.values))
+            return array.copy(data=places.astype(float))
+    if array.dtype.kind not in "fiub":
+        msg = (
+            f"target {name!r} of kind 'ordinal' must hold numbers or ordered categories; "
+            f"got {array.dtype}. Make it numbers, or an ordered pandas.Categorical."
+        )
+        raise ContractError(msg)
+    return array.astype(float)
+
+
+def _categories(target: Target, numbers: npt.NDArray[np.float64]) -> Target:
+    """Code ordered categories by the mean rank of their rows."""
+    levels = np.unique(numbers[target.known])
+    if len(levels) > MOST_CATEGORIES:
+        msg = (
+            f"target {target.name!r} has {len(levels)} different values, too many to be "
+            "ordered categories. Use kind='continuous', or bin it."
+        )
+        raise StatisticsError(msg)
+    code = np.searchsorted(levels, numbers)
+    counts = np.bincount(code[target.known], minlength=len(levels))
+    rank = (counts.cumsum() - counts / 2) / counts.sum() - 0.5
+    names = tuple(_class_name(v) for v in levels.tolist())
+    return replace(target, values=rank[code][..., None], classes=names)
 
 
 def _classes(target: Target, raw: npt.NDArray[Any]) -> Target:
@@ -175,86 +294,3 @@ def _filled(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return numbers
     frame = pd.DataFrame(numbers).ffill(axis=1).bfill(axis=1)
     return np.asarray(frame.to_numpy(dtype=float))
-
-
-def control_names(control: str | Sequence[str], target: str) -> tuple[str, ...]:
-    """Return the names of the nuisances, none of them the target."""
-    names = (control,) if isinstance(control, str) else tuple(control)
-    if target in names:
-        msg = (
-            f"control holds the target {target!r} itself; nothing would be left to "
-            "decode. Name nuisances only."
-        )
-        raise OptionError(msg)
-    return names
-
-
-def design_matrix(
-    system: System, names: Sequence[str], *, times: int | None
-) -> npt.NDArray[np.float64] | None:
-    """Return nuisances as standardized columns, or None without any.
-
-    Classes become one column each but the first, angles their cosine and sine.
-
-    Parameters
-    ----------
-    system : System
-        Whose trial table and variables are read.
-    names : sequence of str
-        Columns or continuous variables.
-    times : int or None
-        Number of time bins, None for one row a trial (variables are averaged).
-
-    Returns
-    -------
-    array of shape (n_trials, n_columns) or (n_trials, n_times, n_columns)
-    """
-    columns = []
-    for name in names:
-        array = target_values(system, name, argument="control")
-        for column in _columns(array, name):
-            if column.ndim == 1 and times is not None:
-                columns.append(np.repeat(column[:, None], times, axis=1))
-            elif column.ndim == 2 and times is None:
-                columns.append(column.mean(axis=1))
-            elif column.ndim == 2 and column.shape[1] != times:
-                msg = (
-                    f"control {name!r} has {column.shape[1]} time bins, the activity "
-                    f"{times}. Bin both alike."
-                )
-                raise ContractError(msg)
-            else:
-                columns.append(column)
-    if not columns:
-        return None
-    design = np.stack(columns, axis=-1)
-    axes = tuple(range(design.ndim - 1))
-    spread = design.std(axis=axes)
-    varying = spread > 1e-12 * np.maximum(np.abs(design).max(axis=axes), 1e-300)
-    if not varying.any():
-        return None
-    design = design[..., varying]
-    return np.asarray((design - design.mean(axis=axes)) / spread[varying])
-
-
-def _columns(array: xr.DataArray, name: str) -> list[npt.NDArray[np.float64]]:
-    raw = array.values
-    if pd.isna(raw).any():
-        msg = (
-            f"control {name!r} has {int(pd.isna(raw).sum())} missing values. Drop these "
-            "trials with system.select(), or fill them."
-        )
-        raise ContractError(msg)
-    if raw.dtype.kind in "OUSb":
-        text = raw.astype(str)
-        return [(text == c).astype(float) for c in np.unique(text)[1:]]
-    numbers = raw.astype(float)
-    if not np.isfinite(numbers).all():
-        msg = (
-            f"control {name!r} has {int((~np.isfinite(numbers)).sum())} infinite values. "
-            "Drop these trials with system.select()."
-        )
-        raise ContractError(msg)
-    if is_circular(array):
-        return [np.cos(numbers), np.sin(numbers)]
-    return [numbers]

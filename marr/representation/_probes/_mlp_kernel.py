@@ -84,11 +84,20 @@ class Network(NamedTuple):
         self, x: Float[Tensor, "times rows units"], design: Tensor | None, at: slice
     ) -> Float[Tensor, "times rows train_times draws outputs"]:
         """Return the outputs that networks of some times give rows of every time."""
-        found = []
+        def same(values: Tensor) -> Tensor:
+            return values.expand(len(x), *values.shape[1:])
+
+        found: list[Tensor] = []
         for k in range(*at.indices(len(self.weights))):
-            one = (None if v is None else v[k : k + 1] for v in self)
-            wide = [v if v is None else v.expand(len(x), *v.shape[1:]) for v in one]
-            found.append(self._make(wide)(x, design))
+            one = slice(k, k + 1)
+            network = Network(
+                same(self.weights[one]),
+                None if self.nuisance is None else same(self.nuisance[one]),
+                same(self.bias[one]),
+                same(self.out[one]),
+                same(self.out_bias[one]),
+            )
+            found.append(network(x, design))
         return torch.stack(found, dim=2)
 
 
