@@ -355,6 +355,12 @@ CASES = {
         names=("on",),
         missing="refused",
     ),
+    "demix": Case(
+        "representation.demix",
+        {"variables": ["side", "prior"], "n_components": 1, "n_permutations": 10},
+        names=("variables",),
+        missing="refused",
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

@@ -58,7 +58,8 @@ def ceiling_parts(
     repeats: Float[ndarray, "repeats bins units"],
     stimulus: Int[ndarray, " repeats"],
     group: Int[ndarray, " repeats"],
-    weight: Float[ndarray, " stimuli"],
+    row_stimulus: Int[ndarray, " rows"],
+    row_fold: Int[ndarray, " rows"],
     row_variance: Float[ndarray, " units"],
 ) -> CeilingParts:
     """Return ceilings from repeats.
@@ -69,12 +70,13 @@ def ceiling_parts(
         Activity of each repeat.
     stimulus, group : int arrays of shape (n_repeats,)
         Stimulus (0 to n - 1, all present) and group of each; group -1 for none.
-    weight : array of shape (n_stimuli,)
-        Rows that each stimulus stands for.
+    row_stimulus, row_fold : int array of shape (n_rows,)
+        Stimulus of each row that is predicted, and the fold within which rows are
+        centered (one fold for none).
     row_variance : array of shape (n_units,)
-        Variance of the rows that are predicted (divided by their number).
+        Variance of the rows (over their number), centered likewise.
     """
-    n_stimuli = len(weight)
+    n_stimuli, n_bins = int(stimulus.max()) + 1, repeats.shape[1]
     count = np.bincount(stimulus, minlength=n_stimuli).astype(float)
     sums = np.zeros((n_stimuli, *repeats.shape[1:]))
     np.add.at(sums, stimulus, repeats)
@@ -87,14 +89,18 @@ def ceiling_parts(
         np.add.at(shared, codes, left)
         shared /= np.bincount(codes)[:, None, None]
         left, lost = left - shared[codes], len(shared) - 1
-    n_bins = repeats.shape[1]
     degrees = float((count - 1).sum() - lost)
     noise = (left**2).sum(axis=(0, 1)) / (degrees * n_bins)  # of one repeat
-    share = weight / weight.sum()
-    center = np.einsum("s,sbu->u", share, mean) / n_bins
-    seen = np.einsum("s,sbu->u", share, (mean - center) ** 2) / n_bins
-    bias = noise * (share * (1 - share) / count).sum()
-    return _tested(seen, bias, row_variance, degrees, n_stimuli - 1)
+    seen, kept = np.zeros(repeats.shape[2]), 0.0
+    for fold in np.unique(row_fold):
+        of = row_stimulus[row_fold == fold]
+        rows = mean[of]
+        seen += ((rows - rows.mean(axis=(0, 1))) ** 2).sum(axis=(0, 1))
+        times = np.bincount(of, minlength=n_stimuli)
+        kept += n_bins * (1 / count[of]).sum() - (times**2 / count).sum() / len(of)
+    n_rows = len(row_stimulus) * n_bins
+    bias = noise * kept / n_rows
+    return _tested(seen / n_rows, bias, row_variance, degrees, n_stimuli - 1)
 
 
 def _tested(

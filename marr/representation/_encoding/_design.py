@@ -104,6 +104,11 @@ class Design:
         return found
 
     @property
+    def cheap(self) -> bool:
+        """Whether bases are kept, so that many small fits cost little."""
+        return self.held <= 0.9 * CACHE
+
+    @property
     def _n(self) -> int:
         return len(self.names)
 

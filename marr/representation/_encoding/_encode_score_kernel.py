@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Parts", "pearson_of", "r2_of", "score_parts", "summed"]
+__all__ = ["Parts", "column_scores", "pearson_of", "r2_of", "score_parts", "summed"]
 
 CONSTANT = 1e-20
 """Share of its mean square below which a column is constant."""
@@ -58,6 +58,27 @@ def _within(values: Tensor, folds: Tensor) -> Tensor:
     sums = values.new_zeros((k, values.shape[1])).index_add_(0, folds, values)
     counts = torch.bincount(folds, minlength=k).to(values.dtype)
     return values - (sums / counts[:, None])[folds]
+
+
+def column_scores(
+    y: Float[Tensor, "n c"],
+    deviation: Float[Tensor, "n c"],
+    base: Float[Tensor, "k c"],
+    folds: Int[Tensor, " n"],
+    pearson: bool,
+) -> Float[Tensor, " c"]:
+    """Return the score of each column alone, without parts."""
+    left = y - base[folds]
+    total = left.square().sum(dim=0)
+    flat = total <= CONSTANT * y.square().sum(dim=0)
+    if not pearson:
+        error = (left - deviation).square().sum(dim=0)
+        return torch.where(flat, torch.nan, 1.0 - error / total)
+    seen, said = _within(left, folds), _within(deviation, folds)
+    size = seen.square().sum(dim=0) * said.square().sum(dim=0)
+    product = (seen * said).sum(dim=0)
+    r = torch.where(size > 0, product / size.sqrt(), torch.zeros_like(product))
+    return torch.where(flat, torch.nan, r)
 
 
 def summed(parts: Parts, units: Int[Tensor, " n"]) -> Parts:

@@ -54,7 +54,9 @@ def summarizer(site: xr.Dataset, score: str) -> Callable[[xr.Dataset], str]:
             f"[{float(at['ci_low']):.2f}, {float(at['ci_high']):.2f}] over {n} units"
         )
         if "ceiled" in at and np.isfinite(float(at["ceiled"])):
-            text += f", {float(at['ceiled']):.0%} of what noise allows"
+            reliable = int(at["n_reliable"])
+            some = f" of the {reliable} that repeat" if reliable < n else ""
+            text += f", {float(at['ceiled']):.0%} of the explainable variance{some}"
         return f"{text}; {_count(estimate)}."
 
     return summarize
@@ -258,6 +260,10 @@ def encode_notes(job: Job, estimate: xr.Dataset) -> list[Note]:
             notes.append(
                 Note("unreliable_units", text, "Read their raw score, or add repeats.")
             )
+    n_draws = len(job.held.plan.indices)
+    if 0 < n_draws < 20:
+        text = f"With {n_draws} shuffles p is at least {1 / (1 + n_draws):.2g}."
+        notes.append(Note("few_shuffles", text, "Ask for more: n_permutations=200."))
     if job.features.frame.n_labels < 20:
         text = f"There are {job.features.frame.n_labels} rows to learn from and to test on."
         notes.append(Note("few_rows", text, "Scores of few rows vary much."))

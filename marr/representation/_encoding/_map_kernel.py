@@ -26,6 +26,8 @@ __all__ = [
 
 FLAT = 1e-13
 """Share of a feature's variance below which it is constant in training."""
+FEW = 20
+"""Up to so many components, errors of all penalties are one matrix product."""
 RANK = 1e-13
 """Components below this share of the largest are left out."""
 
@@ -102,29 +104,61 @@ def primal_basis(
 
 def candidate_errors(
     basis: Basis,
-    y_train: Float[Tensor, "train c"],
-    y_rest: Float[Tensor, "rest c"],
+    y: Float[Tensor, "n c"],
+    train: Bool[Tensor, " n"],
     second: Bool[Tensor, " rest"],
     penalties: Float[Tensor, " a"],
 ) -> Float[Tensor, "2 a_plus c"]:
     """Squared errors of the rest for each penalty, then of the training mean.
 
-    In two sets of rows; `second` marks those of the second.
+    In two sets of rows; `second` marks those of the second. Where components are few,
+    errors follow from products of components and targets.
     """
-    mean = y_train.mean(dim=0)
-    z = basis.left.mT @ (y_train - mean)
-    order = torch.argsort(second.to(torch.int8), stable=True)
-    right, target = basis.right[order], (y_rest - mean)[order]
-    n, n_first = len(penalties), int((~second).sum())
-    out = target.new_empty((2, n + 1, target.shape[1]))
-    for i in range(n + 1):
-        if i < n:
-            shrunk = right / (basis.values + penalties[i])
-            error = torch.addmm(target, shrunk, z, alpha=-1).square_()
+    z = basis.left.mT @ y[train]  # components are centered
+    target = y[~train] - y[train].mean(dim=0)
+    shrink = 1.0 / (basis.values + penalties[:, None])
+    n_components = len(basis.values)
+    products = _products(z) if n_components <= FEW else None
+    out = target.new_empty((2, len(penalties) + 1, target.shape[1]))
+    for i, rows in enumerate((~second, second)):
+        left, right = target[rows], basis.right[rows]
+        out[i, -1] = _squares(left)
+        if products is not None:
+            out[i, :-1] = _expanded(products, shrink, z * (right.mT @ left), right)
+            out[i, :-1] += out[i, -1]
+        elif 2 * n_components < len(left):
+            gram, cross = right.mT @ right, right.mT @ left
+            for j, weight in enumerate(shrink):
+                w = z * weight[:, None]
+                out[i, j] = (w * (gram @ w - 2.0 * cross)).sum(dim=0) + out[i, -1]
         else:
-            error = target.square_()
-        out[0, i], out[1, i] = error[:n_first].sum(dim=0), error[n_first:].sum(dim=0)
-    return out
+            for j, weight in enumerate(shrink):
+                error = torch.addmm(left, right * weight, z, alpha=-1)
+                out[i, j] = _squares(error)
+    return out.clamp_(min=0.0)
+
+
+def _products(z: Float[Tensor, "r c"]) -> Float[Tensor, "q c"]:
+    """Products of all pairs of components."""
+    i, j = torch.triu_indices(len(z), len(z), device=z.device)
+    return z[i] * z[j]
+
+
+def _expanded(
+    products: Float[Tensor, "q c"],
+    shrink: Float[Tensor, "a r"],
+    linear: Float[Tensor, "r c"],
+    right: Float[Tensor, "m r"],
+) -> Float[Tensor, "a c"]:
+    """Return what predictions add to the squared error, all penalties in one product."""
+    i, j = torch.triu_indices(len(linear), len(linear), device=right.device)
+    gram = right.mT @ right
+    twice = torch.where(i == j, 1.0, 2.0) * gram[i, j]
+    return (shrink[:, i] * shrink[:, j] * twice) @ products - 2.0 * shrink @ linear
+
+
+def _squares(values: Float[Tensor, "n c"]) -> Float[Tensor, " c"]:
+    return torch.linalg.vector_norm(values, dim=0).square()
 
 
 def predict_rest(
@@ -133,5 +167,5 @@ def predict_rest(
     penalty: Float[Tensor, " c"],
 ) -> Float[Tensor, "rest c"]:
     """Predictions of the rest minus the training mean; one penalty a column."""
-    z = basis.left.mT @ (y_train - y_train.mean(dim=0))
+    z = basis.left.mT @ y_train  # components are centered
     return basis.right @ (z / (basis.values[:, None] + penalty))

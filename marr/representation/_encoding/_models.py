@@ -82,9 +82,11 @@ class RidgeMap:
     def fit(self, y: torch.Tensor) -> Fitted:
         """Predict columns of shape (n_rows, n_columns), each row from the other folds."""
         k, c = self.n_folds, y.shape[1]
+        mean = y.mean(dim=0)
+        y = y - mean  # large means would cost digits
         choice, inner = self._choose(y)
         deviation = torch.zeros_like(y)
-        base = torch.stack([y[self.folds != f].mean(dim=0) for f in range(k)])
+        base = torch.stack([y[self.folds != f].mean(dim=0) for f in range(k)]) + mean
         n_penalties = len(self.penalties)
         for m, mixture in enumerate(self.mixtures):
             for f in range(k):
@@ -121,9 +123,7 @@ class RidgeMap:
                 train = (self.folds != f) & (self.folds != g)
                 second = self.folds[~train] == g
                 basis = self.design.basis(k + i, mixture)
-                found = candidate_errors(
-                    basis, y[train], y[~train], second, self.penalties
-                )
+                found = candidate_errors(basis, y, train, second, self.penalties)
                 error[g] += found[0]  # rows of fold f, without g as well
                 error[f] += found[1]
             value, at = error[:, :-1].min(dim=1)

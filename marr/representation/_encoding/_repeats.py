@@ -44,14 +44,14 @@ class Repeats:
         From trials to repeats.
     stimulus, group : int arrays of shape (n_repeats,)
         Stimulus and group of each repeat; group -1 for none.
-    weight : array of shape (n_stimuli,)
-        Rows that each stimulus stands for.
+    label_stimulus : int array of shape (n_labels,)
+        Stimulus of each label.
     """
 
     average: sparse.csr_array
     stimulus: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.float64]
+    label_stimulus: npt.NDArray[np.int64]
 
     @property
     def n_repeats(self) -> float:
@@ -63,8 +63,9 @@ class Repeats:
         trials: npt.NDArray[np.float64],
         rows: npt.NDArray[np.float64],
         bins: npt.NDArray[np.intp] | None,
+        folds: npt.NDArray[np.intp],
     ) -> CeilingParts:
-        """Return ceilings of some units.
+        """Return ceilings of R² of some units.
 
         Parameters
         ----------
@@ -74,15 +75,25 @@ class Repeats:
             What is predicted.
         bins : int array or None
             Time bins of the rows.
+        folds : int array of shape (n_labels,)
+            Folds within which rows are centered; all 0 for none.
         """
         values = trials[:, None] if trials.ndim == 2 else trials[:, bins]
         repeats = self.average @ values.reshape(len(values), -1)
         shaped = np.asarray(repeats).reshape(-1, *values.shape[1:])
-        variance = rows.var(axis=0)
-        size = (rows**2).mean(axis=0)
-        variance = np.where(variance > 1e-20 * size, variance, 0.0)
+        row_fold = np.repeat(folds, len(rows) // len(folds))
+        left = rows.copy()
+        for fold in np.unique(row_fold):
+            left[row_fold == fold] -= rows[row_fold == fold].mean(axis=0)
+        variance = (left**2).mean(axis=0)
+        variance = np.where(variance > 1e-20 * (rows**2).mean(axis=0), variance, 0.0)
         return ceiling_parts(
-            shaped, self.stimulus, self.group, self.weight, np.asarray(variance)
+            shaped,
+            self.stimulus,
+            self.group,
+            self.label_stimulus,
+            folds.astype(np.int64),
+            np.asarray(variance),
         )
 
 
@@ -139,10 +150,7 @@ def _repeats(
     (at,) = np.nonzero(code >= 0)
     weight = 1.0 / np.bincount(code[at])[code[at]]
     average = sparse.csr_array((weight, (code[at], at)), shape=(len(of), len(code)))
-    rows = np.ones(len(count))
-    if features.match.on == "trial":
-        rows = np.bincount(stimulus).astype(float)
-    return Repeats(average, of, group, rows)
+    return Repeats(average, of, group, stimulus.astype(np.int64))
 
 
 def _within_groups(

@@ -11,6 +11,7 @@ import torch
 from marr.representation._encoding._design import as_tensor
 from marr.representation._encoding._encode_score_kernel import (
     Parts,
+    column_scores,
     pearson_of,
     r2_of,
     score_parts,
@@ -42,7 +43,7 @@ __all__ = [
     "site_parts",
 ]
 
-BUDGET = 16_000_000
+BUDGET = 1_000_000
 """Numbers in the columns that are fitted at once."""
 ALL = 1 << 60
 Array = Any
@@ -139,7 +140,8 @@ def run_site(
         if job.repeats is not None:
             bins = job.features.frame.bin
             kept = None if bins is None else np.unique(bins)
-            ceilings.append(job.repeats.ceilings(trials, y, kept))
+            folds = job.held.plan.folds * int(job.settings.score == "pearson")
+            ceilings.append(job.repeats.ceilings(trials, y, kept, folds))
     return _joined(job, site, found, draws, ceilings)
 
 
@@ -280,7 +282,8 @@ def null_scores(
     """Return the score of each shuffle of the rows against their features."""
     indices, frame = job.held.plan.indices, job.features.frame
     n_bins = len(y) // frame.n_labels
-    step = 1 if models[0].joint else max(1, BUDGET // y.size)
+    room = BUDGET if all(m.design.cheap for m in models) else 32 * BUDGET
+    step = 1 if models[0].joint else max(1, room // y.size)
     out = np.empty((len(indices), y.shape[1]))
     for start in range(0, len(indices), step):
         moved = indices[start : start + step][:, frame.label] * n_bins
@@ -288,7 +291,14 @@ def null_scores(
         block = np.moveaxis(y[moved], 0, 1).reshape(len(y), -1)
         columns = as_tensor(block, job.settings.device)
         fitted = _picked([m.fit(columns) for m in models], models[0].folds, pick)
-        parts = score_parts(columns, fitted.deviation, fitted.base, models[0].folds)
-        scores = plain(_score(job, parts)[0])
+        scores = plain(
+            column_scores(
+                columns,
+                fitted.deviation,
+                fitted.base,
+                models[0].folds,
+                job.settings.score == "pearson",
+            )
+        )
         out[start : start + step] = scores.reshape(len(moved), -1)
     return out
