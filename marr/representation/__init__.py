@@ -28,6 +28,7 @@ from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._models import Interpolated, Selected, Weighted
 from marr.representation._rsa._rdm import rdm
 from marr.representation._rsa._rsa import rsa
+from marr.representation._units._demix import demix
 from marr.representation._units._mixed import mixed_selectivity
 from marr.representation._units._noise import noise_correlations
 from marr.representation._units._pairwise import pairwise_correlations
@@ -48,6 +49,7 @@ __all__ = [
     "amnesic",
     "compare_rdms",
     "decode",
+    "demix",
     "description_length",
     "dictionary",
     "dimensionality",

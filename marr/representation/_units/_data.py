@@ -28,6 +28,7 @@ __all__ = [
     "bins_of",
     "check_count",
     "constant_note",
+    "natural_order",
     "pair_coords",
     "resampling_units",
     "serial",
@@ -156,6 +157,11 @@ def unit_rows(
         msg = f"every unit of {list(names)} is constant in the rows analyzed."
         raise StatisticsError(msg)
     return UnitRows(values, trial, bins, array["unit"], constant, n)
+
+
+def natural_order(labels: Sequence[str]) -> list[int]:
+    """Return positions of labels in natural order, whatever order they came in."""
+    return sorted(range(len(labels)), key=lambda i: _natural(labels[i]))
 
 
 def _natural(label: str) -> list[tuple[bool, int, str]]:

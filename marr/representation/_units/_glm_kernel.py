@@ -22,6 +22,7 @@ __all__ = [
     "poisson_loss",
     "poisson_path",
     "residual_maker",
+    "score_statistics",
 ]
 
 LOWEST = 1e-10
@@ -284,3 +285,38 @@ def partial_statistics(
     inverse = np.linalg.pinv(gram, rcond=1e-9, hermitian=True)
     explained = (cross * (inverse @ cross)).sum(axis=0)
     return explained / scale, cross
+
+
+def score_statistics(
+    x: Float[ndarray, "rows columns"],
+    z: Float[ndarray, "rows nuisances"],
+    residual: Float[ndarray, "rows units"],
+    rate: Float[ndarray, "rows units"],
+) -> Float[ndarray, " units"]:
+    """Score test of the target's columns, each unit weighted by its own fitted rate.
+
+    ``s' (x'Wx - x'Wz (z'Wz)^-1 z'Wx)^-1 s`` with ``s = x' residual``: unlike a common
+    weight it keeps its distribution where nuisances change the rate and go with x.
+
+    Parameters
+    ----------
+    x : array of shape (n_rows, n_columns)
+        Basis of the target.
+    z : array of shape (n_rows, n_nuisances)
+        Nuisances, a constant among them, with which the rates were fitted.
+    residual, rate : arrays of shape (n_rows, n_units)
+        Counts minus fitted rate, and fitted rate.
+    """
+    p, k = x.shape[1], z.shape[1]
+    both = np.column_stack([x, z])
+    products, where = _products(both)
+    information = _weighted(products, where, rate, p + k)
+    ridge = 1e-9 * np.trace(information, axis1=1, axis2=2)[:, None, None]
+    information = information + ridge * np.eye(p + k) / (p + k)
+    cross, own = information[:, :p, p:], information[:, p:, p:]
+    left = information[:, :p, :p] - cross @ np.linalg.solve(
+        own, cross.transpose(0, 2, 1)
+    )
+    score = (x.T @ residual).T
+    solved = np.linalg.solve(left, score[..., None])[..., 0]
+    return (score * solved).sum(axis=1)

@@ -209,6 +209,6 @@ def _p_value(coding: Coding, name: str, plan: Plan) -> FloatArray:
         others = [coding.columns(n) for n in coding.blocks if n != name]
     held = np.concatenate(others, axis=1)
     left = residual_basis(rows, basis, held)
-    observed, null = partial_draws(rows, left, held, None, None, plan.indices)
+    observed, null = partial_draws(rows, left, held, plan.indices)
     p = permutation_p(observed, null, tail="greater")
     return np.where(rows.constant, 1.0, p)

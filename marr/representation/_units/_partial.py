@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marr.representation._units._glm_kernel import partial_statistics, residual_maker
+from marr.representation._units._glm_kernel import (
+    partial_statistics,
+    residual_maker,
+    score_statistics,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,9 +54,8 @@ def partial_draws(
     rows: UnitRows,
     basis: FloatArray,
     others: FloatArray,
-    residual: FloatArray | None,
-    scale: FloatArray | None,
     indices: npt.NDArray[np.intp],
+    rate: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the partial statistic of each unit for the data and for shuffles.
 
@@ -64,24 +67,33 @@ def partial_draws(
         Regressors of the variable, others already regressed out (`residual_basis`).
     others : array of shape (n_rows, n_others)
         Regressors that are held constant.
-    residual, scale : arrays or None
-        Of a model of its own (see `partial_statistics`); least squares by default.
     indices : int array of shape (n_draws, n_trials)
         Trial whose basis each trial receives.
+    rate : array of shape (n_rows, n_units), optional
+        Of a Poisson model of the others: the statistic is then its score test; by
+        default the share of squares.
 
     Returns
     -------
     observed of shape (n_units,) and draws of shape (n_draws, n_units)
     """
-    q = residual_maker(with_one(others))
-    if residual is None or scale is None:
+    z = with_one(others)
+    flat = rows.constant
+    if rate is not None:
+        residual = rows.x - rate
+
+        def statistic(made: FloatArray) -> FloatArray:
+            found = score_statistics(rows.pick(made), z, residual, rate)
+            return np.where(flat, 0.0, found)
+
+    else:
+        q = residual_maker(z)
         residual = rows.x - q @ (q.T @ rows.x)
         scale = np.maximum((residual**2).sum(axis=0), 1e-300)
-    scale = np.where(rows.constant, np.inf, scale)
 
-    def statistic(made: FloatArray) -> FloatArray:
-        found, _ = partial_statistics(rows.pick(made), q, residual, scale)
-        return np.asarray(found)
+        def statistic(made: FloatArray) -> FloatArray:
+            found, _ = partial_statistics(rows.pick(made), q, residual, scale)
+            return np.where(flat, 0.0, found)
 
     drawn = [statistic(basis[index]) for index in indices]
     return statistic(basis), np.array(drawn).reshape(len(indices), rows.x.shape[1])

@@ -220,10 +220,10 @@ def shuffle_tests(
     rows, others, basis = design.rows, design.nuisance_columns, design.basis
     if design.nuisances:
         basis = residual_basis(rows, basis, others)
-    residual, scale = None, None
-    if family.name == "poisson_glm":
-        residual, scale = _poisson_residual(design)
-    observed, null = partial_draws(rows, basis, others, residual, scale, indices)
+    rate = None
+    if family.name == "poisson_glm" and design.nuisances:  # else rates are constant
+        rate = _nuisance_rate(design)
+    observed, null = partial_draws(rows, basis, others, indices, rate)
     bits = None
     if (rows.x >= 0).all():
         drawn = [
@@ -244,9 +244,8 @@ def empirical(
     return (sums / np.maximum(occupancy, 1)[:, None]).T, occupancy
 
 
-def _poisson_residual(design: TuningDesign) -> tuple[FloatArray, FloatArray]:
-    y = design.rows.x
+def _nuisance_rate(design: TuningDesign) -> FloatArray:
+    """Return the rate that a Poisson model of the nuisances expects."""
     x = with_one(design.nuisance_columns)
-    fit, _ = glm.poisson_fit(x, y, np.ones(x.shape[1], bool), 0.0)
-    rate = _exp(x @ fit.coef)
-    return y - rate, np.maximum(rate.mean(axis=0), 1e-300)
+    fit, _ = glm.poisson_fit(x, design.rows.x, np.ones(x.shape[1], bool), 0.0)
+    return _exp(x @ fit.coef)

@@ -26,6 +26,7 @@ from marr.representation._units._glm_kernel import (
     poisson_fit,
     poisson_path,
     residual_maker,
+    score_statistics,
 )
 
 TWO_PI = 2 * np.pi
@@ -137,6 +138,19 @@ def test_partial_statistics_are_the_fall_in_squares(rng):
     both = np.column_stack([z, x])
     left = y - both @ np.linalg.lstsq(both, y, rcond=None)[0]
     np.testing.assert_allclose(found, 1 - (left**2).sum(0) / (residual**2).sum(0))
+
+
+def test_the_score_test_is_close_to_the_fall_in_deviance(rng):
+    z, x = with_one(rng.normal(size=(4000, 1))), rng.normal(size=(4000, 2))
+    y = rng.poisson(np.exp(0.3 * z[:, 1:] + 0.05 * x[:, :1] + np.zeros(3))).astype(
+        float
+    )
+    free = np.ones(2, bool)
+    less, without = poisson_fit(z, y, free, 0.0)
+    _, both = poisson_fit(np.column_stack([z, x]), y, np.ones(4, bool), 0.0)
+    rate = np.exp(z @ less.coef)
+    found = score_statistics(x, z, y - rate, rate)
+    np.testing.assert_allclose(found, without - both, rtol=0.05)
 
 
 # -- planted units -------------------------------------------------------------------
