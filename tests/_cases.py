@@ -292,6 +292,11 @@ CASES = {
         names=("on",),
         missing="refused",
     ),
+    "bridge": Case(
+        "representation.bridge",
+        {"b": LAYERS, "on": "trial", "n_components": 3, "n_permutations": 19},
+        others=("layers",),
+    ),
     "dimensionality": Case("representation.dimensionality", {**FEW}),
     "dimensionality of conditions": Case(
         "representation.dimensionality",

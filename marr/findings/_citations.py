@@ -81,6 +81,27 @@ CITATIONS: dict[str, Citation] = {
         "Journal of the American Statistical Association 84, 165-175",
         "10.1080/01621459.1989.10478752",
     ),
+    "cox1958": Citation(
+        "Cox, D. R.",
+        1958,
+        "The regression analysis of binary sequences",
+        "Journal of the Royal Statistical Society B 20, 215-242",
+        "10.1111/j.2517-6161.1958.tb00292.x",
+    ),
+    "cortes1995": Citation(
+        "Cortes, C. and Vapnik, V.",
+        1995,
+        "Support-vector networks",
+        "Machine Learning 20, 273-297",
+        "10.1007/BF00994018",
+    ),
+    "kingma2015": Citation(
+        "Kingma, D. P. and Ba, J.",
+        2015,
+        "Adam: a method for stochastic optimization",
+        "International Conference on Learning Representations",
+        "10.48550/arXiv.1412.6980",
+    ),
     "candes2018": Citation(
         "Candès, E., Fan, Y., Janson, L. and Lv, J.",
         2018,
@@ -335,6 +356,21 @@ CITATIONS: dict[str, Citation] = {
         "Null it out: guarding protected attributes by iterative nullspace projection",
         "ACL, 7237-7256",
         "10.18653/v1/2020.acl-main.647",
+    ),
+    "haxby2011": Citation(
+        "Haxby, J. V. et al.",
+        2011,
+        "A common, high-dimensional model of the representational space in human ventral "
+        "temporal cortex",
+        "Neuron 72, 404-416",
+        "10.1016/j.neuron.2011.08.026",
+    ),
+    "gower1975": Citation(
+        "Gower, J. C.",
+        1975,
+        "Generalized Procrustes analysis",
+        "Psychometrika 40, 33-51",
+        "10.1007/BF02291478",
     ),
     "haxby2001": Citation(
         "Haxby, J. V. et al.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marr.representation._alignment._align import align
 from marr.representation._alignment._all_pairs import alignment_matrix
+from marr.representation._alignment._bridge import Bridge, bridge, fit_bridge
 from marr.representation._alignment._loss import alignment_loss
 from marr.representation._alignment._measure import AlignmentMeasure
 from marr.representation._alignment._registry import (
@@ -38,6 +39,7 @@ from marr.systems import Dictionary
 __all__ = [
     "ALIGNMENT_MEASURES",
     "AlignmentMeasure",
+    "Bridge",
     "Dictionary",
     "Interpolated",
     "Selected",
@@ -47,6 +49,7 @@ __all__ = [
     "alignment_matrix",
     "alignment_measures",
     "amnesic",
+    "bridge",
     "compare_rdms",
     "decode",
     "demix",
@@ -54,6 +57,7 @@ __all__ = [
     "dictionary",
     "dimensionality",
     "encode",
+    "fit_bridge",
     "generalize",
     "geometry",
     "latency",

@@ -17,8 +17,8 @@ __all__ = ["METHODS", "components_for", "rotated", "smooth_map"]
 PENALTIES = np.logspace(-4, 4, 17)
 """Relative to the mean squared singular value."""
 
-ITERATIONS = 200
-TOLERANCE = 1e-10
+ITERATIONS = 60
+TOLERANCE = 1e-7
 SHARE = 0.95
 """Share of variance that the default number of dimensions holds."""
 
@@ -75,7 +75,7 @@ def _start(xs: Sequence[Rows], k: int) -> Rows:
 def procrustes(xs: Sequence[Rows], k: int) -> list[Map]:
     """Generalized Procrustes analysis (hyperalignment): orthonormal maps to a mean.
 
-    Each map has orthonormal columns; the mean is updated until its change is below 1e-10.
+    Each map has orthonormal columns; the mean is updated until its size changes by less than 1e-7.
     """
     mean = _start(xs, k)
     maps: list[Map] = []

@@ -52,15 +52,15 @@ def test_unrelated_systems_share_nothing(method):
 
 def test_p_values_of_unrelated_systems_are_not_small_too_often():
     small = 0
-    for seed in range(40):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         a, b = (
             planted(i, latent=rng.normal(size=(N, 3)), name=n)
             for i, n in enumerate("ab")
         )
-        found = bridge(a, b, n_components=3, n_permutations=39, seed=seed)
+        found = bridge(a, b, n_components=3, n_permutations=19, seed=seed)
         small += float(found.estimate["p_value"].sel(score="correlation")[0]) <= 0.05
-    assert small <= 6
+    assert small <= 5
 
 
 def test_stretched_systems_need_more_than_rotations():
