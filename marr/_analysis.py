@@ -36,6 +36,7 @@ class Analysis:
     function: Callable[..., Finding]
     citations: tuple[str, ...]
     needs: str = ""
+    whole_cohort: bool = False
 
 
 ANALYSES: dict[str, Analysis] = {}
@@ -132,7 +133,9 @@ def analysis(
             )
 
         run.__annotations__ = {**function.__annotations__, "return": "Finding"}
-        ANALYSES[name] = Analysis(name, level, run, tuple(citations), needs)
+        ANALYSES[name] = Analysis(
+            name, level, run, tuple(citations), needs, whole_cohort
+        )
         return run
 
     return register
