@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["constant_controls", "control_names", "design_matrix"]
 
 
-def control_names(control: str | Sequence[str], target: str) -> tuple[str, ...]:
-    """Return the names of the nuisances, none of them the target."""
+def control_names(
+    control: str | Sequence[str], target: str | Sequence[str]
+) -> tuple[str, ...]:
+    """Return the names of the nuisances, none of them a target."""
     names = (control,) if isinstance(control, str) else tuple(control)
-    if target in names:
-        msg = (
-            f"control holds the target {target!r} itself; nothing would be left to "
-            "decode. Name nuisances only."
-        )
-        raise OptionError(msg)
+    for name in [target] if isinstance(target, str) else target:
+        if name in names:
+            msg = (
+                f"control holds the target {name!r} itself; nothing would be left to "
+                "decode. Name nuisances only."
+            )
+            raise OptionError(msg)
     return names
 
 

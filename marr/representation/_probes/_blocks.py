@@ -11,7 +11,7 @@ from marr.representation._draws import Draws, arrange
 from marr.representation._probes._moments_kernel import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -27,26 +27,29 @@ BUDGET = 16_000_000
 class Block(NamedTuple):
     """Some draws as one problem.
 
-    Shuffles that move targets are draws of the problem and share its activity. Those
-    that move activity against targets and nuisances together (`Draws.joint`) stand where
-    times do, each with an activity of its own.
+    Shuffles that move targets are draws of the problem and share its activity; several
+    targets are draws as well, next to each other. Shuffles that move activity against
+    targets and nuisances together (`Draws.joint`) stand where times do, each with an
+    activity of its own.
     """
 
     problem: Problem
     joint: bool
     n_times: int
+    n_targets: int
 
     def by_draw(self, values: Tensor) -> Tensor:
-        """Bring (times, draws, ...) of the problem to (draws, times, ...)."""
+        """Bring (times, draws, ...) of the problem to (draws, times, targets, ...)."""
         if self.joint:
-            return values[:, 0].reshape(-1, self.n_times, *values.shape[2:])
-        return values.movedim(1, 0)
+            return values.reshape(-1, self.n_times, *values.shape[1:])
+        split = values.reshape(len(values), -1, self.n_targets, *values.shape[2:])
+        return split.movedim(1, 0)
 
 
 def blocks(
     x: Tensor,
     layout: Layout,
-    draws: Draws,
+    draws: Sequence[Draws],
     nuisances: Tensor | None,
     settings: Settings,
     *,
@@ -59,8 +62,8 @@ def blocks(
     ----------
     x : tensor of shape (n_times, n_rows, n_units)
         Activity.
-    layout, draws : Layout, Draws
-        Rows and targets.
+    layout, draws : Layout, sequence of Draws
+        Rows; targets with as many outputs each.
     nuisances : tensor of shape (1 or n_times, n_rows, n_nuisances) or None
         Nuisances.
     settings : Settings
@@ -71,26 +74,36 @@ def blocks(
         Yield draws that move activity one at a time.
     """
     n_times, n_rows, n_units = x.shape
-    joint = draws.joint and nuisances is not None and layout.row_bin is None
+    first_of, n_draws, n_targets = draws[0], len(draws[0]), len(draws)
+    joint = first_of.joint and nuisances is not None and layout.row_bin is None
     if not joint or nuisances is None:
-        size = n_rows * draws.observed.shape[-1] * 4
-        for start, stop in steps(len(draws), BUDGET // size, first=first):
-            y = settings.tensor(arrange(draws.block(start, stop), layout))
+        size = n_rows * first_of.observed.shape[-1] * n_targets * 4
+        for start, stop in steps(n_draws, BUDGET // size, first=first):
+            y = _targets(draws, layout, start, stop, settings)
             problem = Problem(x, y, nuisances, settings.targets_too)
-            yield Block(problem, joint=False, n_times=n_times)
+            yield Block(problem, False, n_times, n_targets)
         return
     rest = _without(x, nuisances)
-    orders = np.argsort(draws.indices, axis=1)
-    y = settings.tensor(arrange(draws.block(0, 1), layout))
+    orders = np.argsort(first_of.indices, axis=1)
+    y = _targets(draws, layout, 0, 1, settings)
     most = 1 if alone else BUDGET // (n_times * n_rows * n_units)
-    for start, stop in steps(len(draws), most, first=first):
+    for start, stop in steps(n_draws, most, first=first):
         moved = [
             x if k == 0 else rest[:, torch.from_numpy(orders[k - 1])]
             for k in range(start, stop)
         ]
         targets, design = (_repeat(v, len(moved)) for v in (y, nuisances))
         problem = Problem(torch.cat(moved), targets, design, settings.targets_too)
-        yield Block(problem, joint=True, n_times=n_times)
+        yield Block(problem, True, n_times, n_targets)
+
+
+def _targets(
+    draws: Sequence[Draws], layout: Layout, start: int, stop: int, settings: Settings
+) -> Tensor:
+    """Return draws of all targets, (1 or times, rows, draws * targets, outputs)."""
+    found = [arrange(d.block(start, stop), layout) for d in draws]
+    together = np.stack(found, axis=3)
+    return settings.tensor(together.reshape(*together.shape[:2], -1, together.shape[4]))
 
 
 def _repeat(values: Tensor, times: int) -> Tensor:

@@ -28,11 +28,13 @@ from marr.representation._probes._probe_kernel import (
 from marr.representation._probes._score_kernel import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from marr.representation._layout import Layout
 
-__all__ = ["CellResult", "Settings", "run_cell"]
+__all__ = ["CellResult", "Settings", "run_cell", "run_targets"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Settings:
     targets_too: bool
     device: str | None = None
     probe: str = ""
+    seed: int = 0
 
     @property
     def method(self) -> Method:
@@ -82,6 +85,8 @@ class CellResult:
         Penalty chosen for the data.
     across : array of shape (n_draws, n_times, n_times) or None
         Score by training and test time.
+    settled : float
+        Share of the fits of the data that converged.
     """
 
     score: npt.NDArray[np.float64]
@@ -91,6 +96,7 @@ class CellResult:
     truth: npt.NDArray[np.float64]
     penalty: npt.NDArray[np.float64]
     across: npt.NDArray[np.float64] | None = None
+    settled: float = 1.0
 
 
 def run_cell(
@@ -103,14 +109,28 @@ def run_cell(
     *,
     across: bool = False,
 ) -> CellResult:
-    """Decode one cell.
+    """Decode one target from one cell; see `run_targets`."""
+    return run_targets(x, layout, [draws], folds, design, settings, across=across)[0]
+
+
+def run_targets(
+    x: npt.NDArray[np.float64],
+    layout: Layout,
+    draws: Sequence[Draws],
+    folds: npt.NDArray[np.intp],
+    design: npt.NDArray[np.float64] | None,
+    settings: Settings,
+    *,
+    across: bool = False,
+) -> list[CellResult]:
+    """Decode targets from one cell; those with as many outputs share factorizations.
 
     Parameters
     ----------
     x : array of shape (n_times, n_rows, n_units)
         Activity.
-    layout, draws : Layout, Draws
-        Rows and targets.
+    layout, draws : Layout, sequence of Draws
+        Rows, and each target with its shuffles.
     folds : int array of shape (n_rows,)
         Fold of each row.
     design : array of shape (n_trials, [n_bins,] n_nuisances) or None
@@ -120,43 +140,72 @@ def run_cell(
     across : bool
         Also score probes of each time at each other time.
     """
-    data, penalties = (
-        settings.tensor(x),
-        settings.tensor(np.asarray(settings.penalties)),
-    )
+    data = settings.tensor(x)
     nuisances = None if design is None else settings.tensor(design_rows(design, layout))
-    splits = fold_splits(settings.rows(folds))
-    n_times = len(x)
+    splits = fold_splits(settings.rows(folds), seed=settings.seed)
+    sizes = [(d.observed.shape[-1], d.observed.ndim) for d in draws]
+    results: dict[int, CellResult] = {}
+    for size in dict.fromkeys(sizes):
+        places = [k for k, s in enumerate(sizes) if s == size]
+        group = [draws[k] for k in places]
+        found = _run(data, layout, group, nuisances, splits, settings, across=across)
+        results |= dict(zip(places, found, strict=True))
+    return [results[k] for k in range(len(draws))]
+
+
+def _run(
+    data: torch.Tensor,
+    layout: Layout,
+    draws: Sequence[Draws],
+    nuisances: torch.Tensor | None,
+    splits: Splits,
+    settings: Settings,
+    *,
+    across: bool,
+) -> list[CellResult]:
+    penalties = settings.tensor(np.asarray(settings.penalties))
+    n_times, n_targets, kind = len(data), len(draws), KINDS[settings.kind]
     scores, squares, first = [], [], None
     for block in blocks(data, layout, draws, nuisances, settings, alone=across):
-        found = _in_parts(block.problem, splits, settings, penalties)
+        found = _in_parts(block.problem, splits, settings, penalties, n_targets)
         scores.append(block.by_draw(found.score).numpy(force=True))
         if across:
-            kind = KINDS[settings.kind]
             pairs = across_times(block.problem, splits, kind, found.models)
-            squares.append(np.moveaxis(pairs.numpy(force=True), -1, 0))
+            split = pairs.reshape(n_times, n_times, -1, n_targets)
+            squares.append(split.movedim(2, 0).numpy(force=True))
         first = first or found._replace(models=[])
     if first is None:
         msg = "internal: there is always draw 0, the data"
         raise AssertionError(msg)
-    chosen = penalties[first.choice[:, :n_times, 0]].numpy(force=True)
-    return CellResult(
-        np.concatenate(scores),
-        first.kept.part[:n_times].numpy(force=True),
-        first.kept.whole[:n_times].numpy(force=True),
-        first.kept.predicted[:n_times].numpy(force=True),
-        first.kept.truth[:n_times].numpy(force=True),
-        chosen,
-        np.concatenate(squares) if across else None,
-    )
+    score = np.concatenate(scores)
+    square = np.concatenate(squares) if across else None
+    part, whole, predicted, truth = (v[:n_times].numpy(force=True) for v in first.kept)
+    return [
+        CellResult(
+            score[..., k],
+            part[:, :, k],
+            whole[:, :, k],
+            predicted[:, :, k],
+            truth[:, :, k],
+            penalty=penalties[first.choice[:, :n_times, k]].numpy(force=True),
+            across=None if square is None else square[..., k],
+            settled=float(first.settled[:, :n_times, k].double().mean()),
+        )
+        for k in range(n_targets)
+    ]
 
 
 def _in_parts(
-    problem: Problem, splits: Splits, settings: Settings, penalties: torch.Tensor
+    problem: Problem,
+    splits: Splits,
+    settings: Settings,
+    penalties: torch.Tensor,
+    n_kept: int,
 ) -> ProbeResult:
     """Run the kernel on some times at once, and put the results together."""
+    kind, method = KINDS[settings.kind], settings.method
     found = [
-        probe(part, splits, KINDS[settings.kind], settings.method, penalties)
+        probe(part, splits, kind, method, penalties, n_kept=n_kept)
         for part in in_parts(problem, len(splits.train))
     ]
     if len(found) == 1:

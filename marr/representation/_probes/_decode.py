@@ -10,15 +10,18 @@ import numpy as np
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, check_option
 from marr.representation._layout import check_over
-from marr.representation._probes._decode_text import (
-    decode_figures,
+from marr.representation._nuisances import control_names
+from marr.representation._probes._decode_figures import decode_figures
+from marr.representation._probes._decode_notes import (
     gate_notes,
     map_notes,
+    option_notes,
+)
+from marr.representation._probes._decode_text import (
     methods_text,
     question_text,
     summarize,
 )
-from marr.representation._targets import control_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,38 +31,52 @@ if TYPE_CHECKING:
 
 __all__ = ["decode"]
 
-CITATIONS = ("hoerl1970", "friedman1989", "haufe2014")
+CITATIONS = ("haufe2014",)
+PROBE_CITATIONS = {
+    "lda": ("hoerl1970", "friedman1989"),
+    "ridge": ("hoerl1970",),
+    "logistic": ("cox1958",),
+    "svm": ("cortes1995",),
+    "mlp": ("kingma2015",),
+}
 CORRECTIONS = ("max", "cluster", "fdr")
 
 
 @analysis(level="representation", citations=CITATIONS, needs="activity")
 def decode(
     system: System,
-    target: str,
+    target: str | Sequence[str],
     *,
+    probe: str | None = None,
     sites: str | Sequence[str] | None = None,
     over: str | Sequence[str] = ("site", "time"),
     kind: str | None = None,
     control: str | Sequence[str] = (),
     n_folds: int = 5,
     penalty: float | None = None,
-    n_permutations: int = 200,
+    n_permutations: int | None = None,
     null: str = "auto",
     correction: str = "max",
     cross_temporal: bool = False,
     seed: int = 0,
     device: str | None = None,
 ) -> Draft:
-    """Decode a variable from activity by cross-validated linear probes.
+    """Decode variables from activity by cross-validated probes.
 
     Parameters
     ----------
     system : System or Cohort
         Recording or hooked model.
-    target : str
+    target : str or sequence of str
         Column of the trial table or continuous variable. Text, booleans, integers with
         at most ten values and floats with two are categories; variables marked
-        ``circular`` are angles in radians; the rest is continuous.
+        ``circular`` are angles in radians; the rest is continuous. Several of one kind
+        (e.g. the labels of a multi-label design) are decoded together: they share folds,
+        shuffles and factorizations, and the estimate gets the axis "target".
+    probe : {"lda", "ridge", "logistic", "svm", "mlp"}, optional
+        Linear discriminants, logistic regression or a linear support vector machine for
+        categories; ridge regression for the rest; a network with one hidden layer for
+        any. By default "lda" for categories and "ridge" for the rest.
     sites : str or sequence of str, optional
         Sites; all by default.
     over : {"site", "time"} or sequence of them
@@ -67,18 +84,22 @@ def decode(
         "time" a per-trial target is decoded from the time mean, and a target that
         varies within trials from the bins of all trials, with folds by trial. An axis
         that the activity lacks is left out.
-    kind : {"categorical", "continuous", "circular"}, optional
-        Kind of the target, if the rule above guesses wrong.
+    kind : {"categorical", "ordinal", "continuous", "circular"}, optional
+        Kind of the target, if the rule above guesses wrong. Ordinal targets (numbers, or
+        an ordered categorical column) are read out as the mean rank of their category.
     control : str or sequence of str
         Nuisances (columns or variables), regressed out inside the fold: from activity,
-        and for numbers and angles from the target as well.
+        and for all but categories from the target as well. Linear effects only: what a
+        nuisance does otherwise stays in (add its square, or bins of it, as columns).
     n_folds : int
         Number of folds; fewer where there are fewer groups of dependent trials.
     penalty : float, optional
-        Ridge penalty relative to the number of training rows, on standardized units.
-        By default chosen inside the training folds, anew for every shuffle.
-    n_permutations : int
-        Shuffles; 0 makes no test.
+        Penalty relative to the number of training rows, on standardized units; of
+        "logistic" and "svm" it is 1 / (C * rows) of scikit-learn. By default chosen
+        inside the training folds, anew for every shuffle. Weight decay of "mlp".
+    n_permutations : int, optional
+        Shuffles; 0 makes no test. By default 200, and 39 for "mlp", whose every shuffle
+        trains networks anew.
     null : {"auto", "free", "within", "block", "shift", "conditional"}
         How shuffles are made; by default by what the targets look like (see Notes).
     correction : {"max", "cluster", "fdr"}
@@ -93,9 +114,10 @@ def decode(
     Returns
     -------
     Finding
-        Score over (site, time): balanced accuracy, out-of-fold R², or mean cosine of
-        the angular error (with `median_error` in degrees). Tables: "unit" (pattern,
-        weight, spread, halves), "baseline" (what is possible without activity),
+        Score over (target, site, time): balanced accuracy; rank correlation (with
+        `category_error`, the mean absolute error in categories); out-of-fold R²; or mean
+        cosine of the angular error (with `median_error` in degrees). Tables: "unit"
+        (pattern, weight, spread, halves), "baseline" (what is possible without activity),
         "site" and "time" (averages of a map), "time_time", "null" (patterns of the units
         for each shuffle of the labels, which a link "used" must beat).
 
@@ -106,14 +128,25 @@ def decode(
 
     Notes
     -----
-    The classifier is linear discriminant analysis with a ridge-regularized within-class
-    covariance and equal priors, so that unequal classes do not move its criterion.
+    Linear discriminants have a ridge-regularized within-class covariance and equal
+    priors; the other classifiers weigh classes alike. So unequal classes do not move the
+    criterion. A network reads what is not linearly decodable as well; what it can read
+    need not be in a format that other areas or layers can use.
+
+    Ordinal scores are Spearman correlations of out-of-fold predictions with categories,
+    ranked within each held-out fold, where no difference between folds can help.
+
+    Intervals hold the fitted probes as they are: they say how certain the score of these
+    probes is, not how probes trained on other trials would score.
 
     Null "auto": targets that are constant within groups (`system.group_column`) move
     with their group; autocorrelated targets, and those that vary within trials, are
     shifted around the circle of trials; categories with `control` are drawn from a
     logistic model of the nuisances; others are shuffled within groups, or within folds.
     Shifts with `control` of categories do not keep the relation of the two.
+
+    Not for labels that equal the block they were recorded in: activity that drifts tells
+    them apart. Labels that are constant within blocks need several blocks of each class.
 
     Decodable is not used: a probe says what could be read out, not what is. For that see
     `marr.implementation.ablate` and the link "used".
@@ -131,6 +164,7 @@ def decode(
     job = jobs.prepare(
         system,
         target,
+        probe=probe,
         sites=sites,
         over=axes,
         kind=kind,
@@ -148,48 +182,61 @@ def decode(
             "these sites, or 'time' is not in over=."
         )
         raise OptionError(msg)
-    estimate, tables = jobs.score_tables(job, correction, cross_temporal=cross_temporal)
-    unit_tables, notes = jobs.unit_tables(job)
+    estimate, tables, notes = jobs.score_tables(
+        job, correction, cross_temporal=cross_temporal
+    )
+    unit_tables, unit_notes = jobs.unit_tables(job)
     tables |= unit_tables
     return Draft(
         estimate=estimate,
-        summary=partial(summarize, target=job.target, unit=job.layout.time_unit),
-        question=question_text(job.target, job.layout),
+        summary=partial(summarize, targets=job.targets, unit=job.layout.time_unit),
+        question=question_text(job.targets, job.layout),
         methods=methods_text(job, correction),
         tables=tables,
-        figures=decode_figures(job.target, job.layout, square=cross_temporal),
+        figures=decode_figures(
+            job.targets, job.layout, square=cross_temporal, together=job.together
+        ),
         notes=[
             *gate_notes(system),
             *job.plan.notes,
             *job.layout.notes,
-            *map_notes(estimate, job.target, tables.get("baseline")),
+            *map_notes(estimate, job.targets, tables.get("baseline")),
+            *option_notes(job, n_permutations),
             *notes,
+            *unit_notes,
         ],
         citations=_citations(job, correction, cross_temporal=cross_temporal),
         generalizes_over=job.plan.unit_name,
         parameters={
             "kind": job.target.kind,
+            "probe": job.probe,
+            "n_permutations": job.n_shuffles
+            if n_permutations is None
+            else n_permutations,
             "null": job.plan.scheme,
             "n_folds": job.plan.n_folds,
         },
     )
 
 
-def _check_numbers(n_folds: int, penalty: float | None, n_permutations: int) -> None:
+def _check_numbers(
+    n_folds: int, penalty: float | None, n_permutations: int | None
+) -> None:
     if isinstance(n_folds, bool) or int(n_folds) != n_folds or n_folds < 2:
         msg = f"n_folds must be a whole number of at least 2; got {n_folds!r}."
         raise OptionError(msg)
     if penalty is not None and not (np.isfinite(penalty) and penalty > 0):
         msg = f"penalty must be a positive number or None; got {penalty!r}."
         raise OptionError(msg)
-    if int(n_permutations) != n_permutations or n_permutations < 0:
+    if n_permutations is not None and n_permutations < 0:
         msg = f"n_permutations must be 0 or more; got {n_permutations!r}."
         raise OptionError(msg)
 
 
 def _citations(job: Job, correction: str, *, cross_temporal: bool) -> list[str]:
     found = {"max": ["nichols2002"], "cluster": ["maris2007"], "fdr": ["benjamini1995"]}
-    keys = [] if job.n_shuffles == 0 else ["phipson2010", *found[correction]]
+    keys = list(PROBE_CITATIONS[job.probe])
+    keys += [] if job.n_shuffles == 0 else ["phipson2010", *found[correction]]
     keys += ["king2014"] if cross_temporal else []
     keys += ["harris2020"] if job.plan.scheme == "shift" else []
     keys += ["candes2018"] if job.plan.scheme == "conditional" else []

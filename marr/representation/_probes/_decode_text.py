@@ -1,28 +1,27 @@
-"""Words and figures of decoding findings."""
+"""Words of decoding findings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binom
 
-from marr.findings import FigureSpec, Note, verb
-from marr.stats import binomial_interval
+from marr.findings import verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
     import xarray as xr
 
     from marr.representation._layout import Layout
     from marr.representation._probes._decode_job import Job
     from marr.representation._targets import Target
-    from marr.systems import System
 
 __all__ = [
-    "decode_figures",
-    "gate_notes",
-    "map_notes",
+    "SCORE_NAMES",
     "methods_text",
+    "names_of",
     "question_text",
     "score_attrs",
     "summarize",
@@ -30,19 +29,42 @@ __all__ = [
 
 SCORE_NAMES = {
     "categorical": "balanced accuracy",
+    "ordinal": "rank correlation (out of fold)",
     "continuous": "R² (out of fold)",
     "circular": "mean cosine of the angular error",
 }
 PROBES = {
-    "categorical": (
+    "lda": (
         "linear discriminant analysis (ridge-regularized within-class covariance, equal "
-        "priors), scored by balanced accuracy"
+        "priors)"
     ),
-    "continuous": "ridge regression, scored by R² around the mean of the training folds",
-    "circular": (
-        "ridge regression of cosine and sine, scored by the mean cosine of the angular "
-        "error"
+    "ridge": "ridge regression",
+    "logistic": (
+        "logistic regression (squared penalty; classes weighted alike; multinomial for "
+        "more than two)"
     ),
+    "svm": (
+        "a linear support vector machine (squared hinge loss, squared penalty; classes "
+        "weighted alike; one against the rest for more than two)"
+    ),
+    "mlp": (
+        "a network with one hidden layer of 16 rectified units (Adam, weight "
+        "decay, stopped early by one fold of the training trials)"
+    ),
+}
+CODES = {
+    "categorical": "",
+    "ordinal": " of the mean rank of each category",
+    "continuous": "",
+    "circular": " of cosine and sine",
+}
+SCORES = {
+    "categorical": "balanced accuracy",
+    "ordinal": (
+        "the Spearman correlation of prediction and category within the held-out folds"
+    ),
+    "continuous": "R² around the mean of the training folds",
+    "circular": "the mean cosine of the angular error",
 }
 JOINT_WORDS = (
     "shifting what the nuisances leave of the activity around the circle of trials, "
@@ -66,47 +88,90 @@ CORRECTION_WORDS = {
 }
 
 
-def score_attrs(target: Target) -> dict[str, Any]:
-    """Return what the estimate is."""
+def names_of(targets: Sequence[Target]) -> str:
+    """Return the names of targets as words."""
+    names = [t.name for t in targets]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def score_attrs(targets: Sequence[Target]) -> dict[str, Any]:
+    """Return what the estimate is; its chance, if targets share one."""
+    chances = {t.chance for t in targets}
+    shared = {"chance": chances.pop()} if len(chances) == 1 else {}
     return {
-        "long_name": f"{SCORE_NAMES[target.kind]} of {target.name}",
+        "long_name": f"{SCORE_NAMES[targets[0].kind]} of {names_of(targets)}",
         "units": "",
-        "chance": target.chance,
+        **shared,
         "better": "higher",
     }
 
 
-def summarize(estimate: xr.Dataset, target: Target, unit: str) -> str:
+def summarize(estimate: xr.Dataset, targets: Sequence[Target], unit: str) -> str:
     """Return the answer in one or two sentences."""
     flat = estimate if not estimate["estimate"].dims else estimate.stack(cell=[...])
     values = np.atleast_1d(flat["estimate"].values)
-    best = int(np.nanargmax(values))
+    chance = _chances(flat, targets)
+    best = int(np.nanargmax(values - chance))
     at = flat.isel(cell=best) if "cell" in flat.dims else flat
     where = _where(at, unit)
-    score = SCORE_NAMES[target.kind]
+    name = str(at["target"].item()) if "target" in at.coords else targets[0].name
     number = (
-        f"{score} {values[best]:.2f} [{float(at['ci_low']):.2f}, "
-        f"{float(at['ci_high']):.2f}], chance {target.chance:.2g}"
+        f"{SCORE_NAMES[targets[0].kind]} {values[best]:.2f} [{float(at['ci_low']):.2f}, "
+        f"{float(at['ci_high']):.2f}], chance {chance[best]:.2g}"
     )
     if "median_error" in estimate:
         number += (
             f"; median error {float(at['median_error']):.0f}° "
             f"[{float(at['median_error_low']):.0f}, {float(at['median_error_high']):.0f}]"
         )
+    if "category_error" in estimate:
+        number += f"; mean error {float(at['category_error']):.2g} categories"
     if "p_corrected" not in estimate:
-        return f"{where[0].upper() + where[1:]}: {number}; no test was made."
+        of = f" of {name}" if len(targets) > 1 else ""
+        return f"{where[0].upper() + where[1:]}: {number}{of}; no test was made."
     p = np.atleast_1d(flat["p_corrected"].values)
     p_text = f"p = {p[best]:.2g}" + (" corrected" if len(p) > 1 else "")
     if np.isnan(p[best]):  # members of a cohort that agree exactly
         p_text = "p undefined"
+    above = (p < 0.05) & (values > chance)
+    if len(targets) > 1 and above.any():
+        best = int(np.argmax(np.where(above, values - chance, -np.inf)))
+        return _of_several(flat.isel(cell=above), flat.isel(cell=best), targets, unit)
     if not p[best] < 0.05:
-        return f"{target.name} was not decodable above chance; best {where}: {number}, {p_text}."
+        who = name if len(targets) == 1 else f"None of {names_of(targets)}"
+        was = "was not decodable" if len(targets) == 1 else "was decodable"
+        return f"{who} {was} above chance; best {where}: {number}, {p_text}."
     more = ""
     if len(p) > 1:
-        above = int(((p < 0.05) & (values > target.chance)).sum())
-        more = f" Above chance in {above} of {len(p)} cells."
+        more = f" Above chance in {int(above.sum())} of {len(p)} cells."
     carries = verb("descriptive", "acts")
-    return f"Activity {where} {carries} {target.name}: {number}, {p_text}.{more}"
+    return f"Activity {where} {carries} {name}: {number}, {p_text}.{more}"
+
+
+def _chances(flat: xr.Dataset, targets: Sequence[Target]) -> npt.NDArray[np.float64]:
+    """Return the chance of each cell."""
+    n = np.atleast_1d(flat["estimate"].values).size
+    if "target" not in flat.coords:
+        return np.full(n, targets[0].chance)
+    by_name = {t.name: t.chance for t in targets}
+    return np.array([by_name[str(v)] for v in flat["target"].values])
+
+
+def _of_several(
+    above: xr.Dataset, best: xr.Dataset, targets: Sequence[Target], unit: str
+) -> str:
+    """Say which of several targets can be read out."""
+    found = [t for t in targets if t.name in set(above["target"].values.tolist())]
+    rest = [t for t in targets if t not in found]
+    carries = verb("descriptive", "acts")
+    text = (
+        f"Activity {carries} {names_of(found)} ({len(found)} of {len(targets)} targets); "
+        f"best {best['target'].item()} {_where(best, unit)}: "
+        f"{SCORE_NAMES[targets[0].kind]} {float(best['estimate']):.2f} "
+        f"[{float(best['ci_low']):.2f}, {float(best['ci_high']):.2f}], "
+        f"p = {float(best['p_corrected']):.2g} corrected."
+    )
+    return text + (f" Not above chance: {names_of(rest)}." if rest else "")
 
 
 def _where(at: xr.Dataset, unit: str) -> str:
@@ -120,17 +185,31 @@ def _where(at: xr.Dataset, unit: str) -> str:
     return " ".join(words) or "of all sites together"
 
 
-def question_text(target: Target, layout: Layout) -> str:
+def question_text(targets: Sequence[Target], layout: Layout) -> str:
     """Return the question in plain words."""
+    name = names_of(targets)
     where = "where" if layout.by_site and len(layout.cells) > 1 else ""
     when = "when" if layout.times is not None else ""
     words = " and ".join(w for w in (where, when) if w)
     place = ", ".join(c.label for c in layout.cells) if layout.by_site else "all sites"
     if words:
-        return (
-            f"{words.capitalize()} can {target.name} be read out of activity ({place})?"
-        )
-    return f"Can {target.name} be read out of the activity of {place}, and how well?"
+        return f"{words.capitalize()} can {name} be read out of activity ({place})?"
+    return f"Can {name} be read out of the activity of {place}, and how well?"
+
+
+def _penalty_text(job: Job) -> str:
+    """Say how the penalty was chosen."""
+    tried = job.settings.penalties
+    if job.probe == "mlp":
+        return f"the weight decay was {tried[0]:g}"
+    if len(tried) == 1:
+        return f"the penalty was set to {tried[0]:g} times the number of training rows"
+    by = "loss" if job.probe in ("logistic", "svm") else "squared error"
+    return (
+        "the penalty was chosen inside them, by held-out "
+        f"{by} (from {min(tried):g} to {max(tried):g} times the number of training "
+        "rows)"
+    )
 
 
 def methods_text(job: Job, correction: str) -> str:
@@ -148,30 +227,33 @@ def methods_text(job: Job, correction: str) -> str:
     together = (
         f", whole groups ({plan.group_column}) together" if plan.group_column else ""
     )
-    penalty = (
-        "chosen inside them (from 1e-4 to 1e2 times the number of training rows)"
-        if len(job.settings.penalties) > 1
-        else f"set to {job.settings.penalties[0]:g} times the number of training rows"
-    )
     text = (
-        f"{target.name} was decoded from {rows} by {PROBES[target.kind]}, in "
-        f"{plan.n_folds}-fold cross-validation by trial{together}. Units were "
-        f"standardized inside the training folds; the penalty was {penalty}."
+        f"{names_of(job.targets)} {'were' if len(job.targets) > 1 else 'was'} decoded "
+        f"from {rows} by {PROBES[job.probe]}{CODES[target.kind]}, scored by "
+        f"{SCORES[target.kind]}, in {plan.n_folds}-fold cross-validation by trial"
+        f"{together}. Units were standardized inside the training folds; "
+        f"{_penalty_text(job)}."
     )
+    if job.together and len(job.targets) > 1:
+        text += (
+            " All targets share their folds and shuffles, and the correction covers all "
+            "of them."
+        )
     if job.control:
         both = "activity and target" if job.settings.targets_too else "activity"
         text += (
             f" Nuisances ({', '.join(job.control)}) were regressed out of {both} by the "
-            "training folds: the estimand is what activity tells linearly beyond them."
+            "training folds: the estimand is what activity tells linearly beyond them. What they explain nonlinearly stays in."
         )
     text += (
-        f" Intervals: percentile bootstrap (95 %) over {plan.unit_name}, with folds and "
-        "probes as they are."
+        f" Intervals: percentile bootstrap (95 %) over {plan.unit_name}. Folds and fitted "
+        "probes are held as they are: the interval is that of the score of these probes, "
+        "and leaves out how probes trained on other trials would differ."
     )
     if job.n_shuffles:
         text += (
             f" P-values: {job.n_shuffles} draws of a null made by "
-            f"{JOINT_WORDS if job.draws.joint else NULL_WORDS[plan.scheme]}, each decoded in the same way; one-sided, "
+            f"{JOINT_WORDS if job.draws[0].joint else NULL_WORDS[plan.scheme]}, each decoded in the same way; one-sided, "
             f"{CORRECTION_WORDS[correction]}."
         )
     return text + (
@@ -179,134 +261,3 @@ def methods_text(job: Job, correction: str) -> str:
         "estimate) and weight, also on two halves of the trials apart; interval by "
         "jackknife over folds."
     )
-
-
-def decode_figures(target: Target, layout: Layout, *, square: bool) -> list[FigureSpec]:
-    """Return what to draw: the map, generalization over time, units."""
-    label = SCORE_NAMES[target.kind]
-    time = f"time ({layout.time_unit})" if layout.time_unit else "time"
-    shared: dict[str, Any] = {
-        "reference": target.chance,
-        "reference_label": "chance",
-    }
-    figures = _map_figures(target, layout, label, time, shared)
-    if square:
-        figures.append(
-            FigureSpec(
-                "matrix",
-                table="time_time",
-                x="test_time",
-                y="train_time",
-                diverging=True,
-                color_label=label,
-                caption=f"Probes of {target.name} trained at one time, tested at another.",
-                x_label=f"test {time}",
-                y_label=f"training {time}",
-                description="Square map of scores by training time and test time.",
-                **shared,
-            )
-        )
-    figures.append(
-        FigureSpec(
-            "points",
-            table="unit",
-            x="unit",
-            caption=f"How each unit varies with the readout of {target.name}.",
-            x_label="unit",
-            y_label="|pattern| (correlation)",
-            description="Dots with intervals: standardized pattern of each unit.",
-        )
-    )
-    return figures
-
-
-def _map_figures(
-    target: Target, layout: Layout, label: str, time: str, shared: dict[str, Any]
-) -> list[FigureSpec]:
-    """Return figures of the estimate: lines over time and a map, or points by site."""
-    name = f"{label[0].upper()}{label[1:]} of {target.name}"
-    site = "site" if layout.by_site else None
-    if layout.times is None:
-        return [
-            FigureSpec(
-                "points",
-                x=site or "",
-                caption=f"{name}, 95 % interval.",
-                x_label="site",
-                y_label=label,
-                description=f"Dots with intervals: {label} of {target.name} by site.",
-                **shared,
-            )
-        ]
-    lines = FigureSpec(
-        "line",
-        x="time",
-        group=site,
-        caption=f"{name} over time, 95 % interval.",
-        x_label=time,
-        y_label=label,
-        description=f"Lines of {label} of {target.name} against time, one a site.",
-        **shared,
-    )
-    if not layout.by_site or len(layout.cells) < 2:
-        return [lines]
-    heat = FigureSpec(
-        "map",
-        x="time",
-        y="site",
-        diverging=True,
-        color_label=label,
-        caption=f"{name} by site and time.",
-        x_label=time,
-        y_label="site",
-        description=f"Heat map of {label} by site and time.",
-        **shared,
-    )
-    return [lines, heat]
-
-
-def gate_notes(system: System) -> list[Note]:
-    """Say so if the behavior is at chance: a code of a failing system explains little."""
-    table = system.trials
-    if "correct" not in table or table["correct"].isna().all():
-        return []
-    correct = table["correct"].dropna().astype(float)
-    n_choices = table["choice"].nunique() if "choice" in table else 2
-    chance = 1.0 / max(n_choices, 2)
-    low = float(binomial_interval(correct.sum(), len(correct)).low)
-    if low > chance:
-        return []
-    text = (
-        f"{system.name} is right on {correct.mean():.2f} of its trials, not clearly above "
-        f"chance ({chance:.2g})."
-    )
-    advice = "What a failing system encodes says little about how the task is solved."
-    return [Note("gate", text, advice)]
-
-
-def map_notes(
-    estimate: xr.Dataset, target: Target, baseline: xr.Dataset | None
-) -> list[Note]:
-    """Return what a reader must know about the scores."""
-    notes = []
-    values, high = estimate["estimate"].values, estimate["ci_high"].values
-    below = int((high < target.chance).sum()) if target.kind == "categorical" else 0
-    if below > binom.ppf(0.975, values.size, 0.025):  # more than luck has it
-        text = (
-            f"{below} of {values.size} scores are below chance ({target.chance:.2g})."
-        )
-        advice = (
-            "Below-chance decoding comes from folds that lack a class or from blocks whose "
-            "drift is confounded with the target; it is not information."
-        )
-        notes.append(Note("below_chance", text, advice))
-    if baseline is not None:
-        best = baseline.isel(baseline=int(np.nanargmax(baseline["estimate"].values)))
-        if float(best["estimate"]) >= np.nanmax(values):
-            text = (
-                f"{target.name} is predicted as well without activity, from the "
-                f"{best['baseline'].item()} ({float(best['estimate']):.2f})."
-            )
-            advice = "A shortcut could explain the decoding; name it in control=[...]."
-            notes.append(Note("shortcut", text, advice))
-    return notes

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from marr.representation._probes._describe import describe
 from marr.representation._probes._score_kernel import KINDS
 from marr.stats import (
     bootstrap_weights,
@@ -45,6 +46,10 @@ N_RESAMPLES = 1000
 def _max(
     observed: FloatArray, null: FloatArray, _p: FloatArray, _axes: Sequence[int]
 ) -> FloatArray:
+    if len(observed) > 1:  # targets of other chance and spread: on one scale
+        both = np.concatenate([observed[None], null])
+        spread = np.maximum(both.std(axis=0), 1e-12)
+        observed, null = ((v - both.mean(axis=0)) / spread for v in (observed, null))
     return max_statistic(observed, null, tail="greater")
 
 
@@ -70,17 +75,17 @@ CORRECTIONS: dict[str, Callable[..., FloatArray]] = {
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Scores over (site, time) with their shuffles and resamples.
+    """Scores over (target, site, time) with their shuffles and resamples.
 
     Attributes
     ----------
-    score : array of shape (n_sites, n_times)
+    score : array of shape (n_targets, n_sites, n_times)
         Score of the data.
-    null : array of shape (n_shuffles, n_sites, n_times)
+    null : array of shape (n_shuffles, n_targets, n_sites, n_times)
         Scores of the shuffles.
-    resampled : array of shape (n_resamples, n_sites, n_times)
+    resampled : array of shape (n_resamples, n_targets, n_sites, n_times)
         Bootstrap draws of the score.
-    extra : dict of str to array of shape (n_sites, n_times)
+    extra : dict of str to array of shape (n_targets, n_sites, n_times)
         Further descriptions of the data.
     """
 
@@ -91,7 +96,7 @@ class ScoreMap:
     n_units: int
 
     def mean(self, axis: int) -> ScoreMap:
-        """Average over sites (0) or times (1); the averaged axis stays, of length 1."""
+        """Average over sites (1) or times (2); the averaged axis stays, of length 1."""
         return ScoreMap(
             self.score.mean(axis=axis, keepdims=True),
             self.null.mean(axis=axis + 1, keepdims=True),
@@ -102,34 +107,41 @@ class ScoreMap:
 
 
 def make_map(
-    results: Sequence[CellResult],
+    results: Sequence[Sequence[CellResult]],
     layout: Layout,
     plan: Plan,
-    target: Target,
+    targets: Sequence[Target],
     *,
     seed: int,
 ) -> ScoreMap:
-    """Collect the cells; resample trials with folds and probes as they are."""
+    """Collect results by target and cell; resample trials with probes as they are."""
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)
     n_units = int(units.max()) + 1
     weights = bootstrap_weights(n_units, n_resamples=N_RESAMPLES, seed=seed)
     row_unit = units[layout.row_trial]
-    combine = KINDS[target.kind].combine
-    draws, extras = [], []
-    for result in results:
+    combine = KINDS[targets[0].kind].combine
+
+    def resample(result: CellResult) -> npt.NDArray[np.float64]:
         part, whole = (
-            _by_unit(v, row_unit, n_units) for v in (result.part, result.whole)
+            np.tensordot(weights, _by_unit(v, row_unit, n_units), axes=(1, 0))
+            for v in (result.part, result.whole)
         )
-        drawn = combine(
-            torch.from_numpy(np.tensordot(weights, part, axes=(1, 0))),
-            torch.from_numpy(np.tensordot(weights, whole, axes=(1, 0))),
-        )
-        draws.append(drawn.numpy())
-        extras.append(_extra(result, target, weights, row_unit))
-    score = np.stack([r.score[0] for r in results])
-    null = np.stack([r.score[1:] for r in results], axis=1)
-    extra = {k: np.stack([e[k] for e in extras]) for k in extras[0]}
-    return ScoreMap(score, null, np.stack(draws, axis=1), extra, n_units)
+        drawn = combine(torch.from_numpy(part), torch.from_numpy(whole))
+        return np.asarray(drawn.numpy())
+
+    extras = [
+        [describe(r, target, layout, weights, row_unit) for r in cells]
+        for target, cells in zip(targets, results, strict=True)
+    ]
+    return ScoreMap(
+        np.array([[r.score[0] for r in cells] for cells in results]),
+        np.moveaxis(
+            np.array([[r.score[1:] for r in cells] for cells in results]), 2, 0
+        ),
+        np.moveaxis(np.array([[resample(r) for r in c] for c in results]), 2, 0),
+        {k: np.array([[e[k] for e in c] for c in extras]) for k in extras[0][0]},
+        n_units,
+    )
 
 
 def _by_unit(
@@ -141,54 +153,15 @@ def _by_unit(
     return total
 
 
-def _extra(
-    result: CellResult,
-    target: Target,
-    weights: npt.NDArray[np.float64],
-    row_unit: npt.NDArray[np.intp],
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Describe the data by further numbers, each of shape (n_times,)."""
-    if target.kind == "circular":
-        error = np.degrees(np.arccos(np.clip(result.part[..., 0], -1.0, 1.0)))
-        found = [_median_interval(e, weights, row_unit) for e in error]
-        names = ("median_error", "median_error_low", "median_error_high")
-        return dict(zip(names, np.array(found).T, strict=True))
-    if target.kind == "continuous":
-        pairs = zip(result.predicted[..., 0], result.truth[..., 0], strict=True)
-        return {"correlation": np.array([_correlation(a, b) for a, b in pairs])}
-    hits, rows = result.part.sum(axis=(1, 2)), result.whole.sum(axis=(1, 2))
-    return {"accuracy": hits / rows}
-
-
-def _correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    length = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / length) if length > 0 else 0.0
-
-
-def _median_interval(
-    error: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.float64],
-    row_unit: npt.NDArray[np.intp],
-) -> tuple[float, float, float]:
-    order = np.argsort(error)
-    medians = np.empty(len(weights))
-    for i, weight in enumerate(weights):
-        cumulative = weight[row_unit[order]].cumsum()
-        medians[i] = error[order[np.searchsorted(cumulative, cumulative[-1] / 2)]]
-    low, high = percentile_interval(medians, n_units=weights.shape[1])
-    return float(np.median(error)), float(low), float(high)
-
-
 def estimate_table(scores: ScoreMap, correction: str) -> dict[str, FloatArray]:
-    """Return estimate, interval, p-values and null mean over (site, time)."""
+    """Return estimate, interval, p-values and null mean over (target, site, time)."""
     low, high = percentile_interval(scores.resampled, n_units=scores.n_units)
     table = {"estimate": scores.score, "ci_low": low, "ci_high": high}
     if len(scores.null):
         p = permutation_p(scores.score, scores.null, tail="greater")
         table["p_value"] = p
         table["p_corrected"] = CORRECTIONS[correction](
-            scores.score, scores.null, p, [1]
+            scores.score, scores.null, p, [2]
         )
         table["null_mean"] = scores.null.mean(axis=0)
     return {**table, **scores.extra}
@@ -199,20 +172,28 @@ def map_table(
     layout: Layout,
     attrs: dict[str, Any],
     *,
+    names: Sequence[str] | None = None,
     drop: Sequence[str] = (),
 ) -> xr.Dataset:
-    """Label columns over (site, time); axes that the layout lacks are dropped."""
-    dims = [
-        d
-        for d, there in (("site", layout.by_site), ("time", layout.times is not None))
-        if there and d not in drop
-    ]
-    shape = {"site": len(layout.cells), "time": columns["estimate"].shape[1]}
+    """Label columns over (target, site, time); axes that are not there are dropped.
+
+    `names` are those of several targets; a single one that stands alone has no axis.
+    """
+    there = {
+        "target": names is not None,
+        "site": layout.by_site,
+        "time": layout.times is not None,
+    }
+    dims = [d for d, yes in there.items() if yes and d not in drop]
+    full = columns["estimate"].shape
+    shape = dict(zip(("target", "site", "time"), full, strict=True))
     data = {
         name: (dims, np.asarray(values).reshape([shape[d] for d in dims]))
         for name, values in columns.items()
     }
     coords: dict[str, Any] = {}
+    if "target" in dims:
+        coords["target"] = list(names or ())
     if "site" in dims:
         coords["site"] = [c.label for c in layout.cells]
     if "time" in dims:
@@ -223,30 +204,40 @@ def map_table(
         table["median_error"].attrs.update(
             long_name="median absolute angular error", units="deg", chance=90.0
         )
+    if "category_error" in table:
+        table["category_error"].attrs.update(
+            long_name="mean absolute error of the category", units="categories"
+        )
     return table
 
 
 def square_table(
-    results: Sequence[CellResult],
+    results: Sequence[Sequence[CellResult]],
     layout: Layout,
     correction: str,
     attrs: dict[str, Any],
+    *,
+    names: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return scores by training and test time."""
-    across = np.stack([np.asarray(r.across) for r in results], axis=1)
+    across = np.array([[np.asarray(r.across) for r in cells] for cells in results])
+    across = np.moveaxis(across, 2, 0)  # (draws, targets, sites, times, times)
     observed, null = across[0], across[1:]
     columns: dict[str, FloatArray] = {"estimate": observed}
     if len(null):
         p = permutation_p(observed, null, tail="greater")
         columns["p_value"] = p
-        columns["p_corrected"] = CORRECTIONS[correction](observed, null, p, [1, 2])
+        columns["p_corrected"] = CORRECTIONS[correction](observed, null, p, [2, 3])
         columns["null_mean"] = null.mean(axis=0)
-    dims = ["site", "train_time", "test_time"]
+    dims = ["target", "site", "train_time", "test_time"]
     coords: dict[str, Any] = {
-        d: (d, layout.times, {"units": layout.time_unit}) for d in dims[1:]
+        d: (d, layout.times, {"units": layout.time_unit}) for d in dims[2:]
     }
     coords["site"] = [c.label for c in layout.cells]
+    if names is not None:
+        coords["target"] = list(names)
     table = xr.Dataset({k: (dims, v) for k, v in columns.items()}, coords=coords)
     table["estimate"].attrs.update(attrs)
     table.attrs["reduction"] = "none; each pair of training and test time"
-    return table if layout.by_site else table.isel(site=0, drop=True)
+    alone = {"target": names is None, "site": not layout.by_site}
+    return table.isel({d: 0 for d, yes in alone.items() if yes}, drop=True)

@@ -84,6 +84,7 @@ class Network(NamedTuple):
         self, x: Float[Tensor, "times rows units"], design: Tensor | None, at: slice
     ) -> Float[Tensor, "times rows train_times draws outputs"]:
         """Return the outputs that networks of some times give rows of every time."""
+
         def same(values: Tensor) -> Tensor:
             return values.expand(len(x), *values.shape[1:])
 

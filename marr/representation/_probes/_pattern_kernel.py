@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from marr.representation._probes._moments_kernel import (
@@ -39,7 +39,7 @@ class UnitPatterns(NamedTuple):
 
 def unit_patterns(
     problem: Problem,
-    masks: Bool[Tensor, "sets rows"],
+    sets: Splits,
     method: Method,
     penalties: Float[Tensor, " penalties"],
     choice: Int[Tensor, " draws"],
@@ -52,8 +52,8 @@ def unit_patterns(
     ----------
     problem : Problem
         Activity, targets of each draw, nuisances.
-    masks : bool tensor of shape (n_sets, n_rows)
-        Rows that are fitted and described together.
+    sets : Splits
+        Rows that are fitted and described together: `sets.train`.
     method : Method
         The probe.
     penalties, choice : tensors of shape (n_penalties,) and (n_draws,)
@@ -62,9 +62,8 @@ def unit_patterns(
         Whether the outputs are classes, which only differ up to a constant.
     """
     one = problem._replace(x=problem.x[:1], y=problem.y[:1])
-    inner = torch.zeros(masks.shape[1], dtype=torch.long, device=masks.device)
+    masks = sets.train
     chosen = choice.expand(len(masks), 1, -1)
-    sets = Splits(masks, masks, inner)
     fits = method.fit(one, sets, penalties, chosen, classes=classes)
     n_outputs = problem.y.shape[-1]
     signed = n_outputs == 1 or (classes and n_outputs == 2)

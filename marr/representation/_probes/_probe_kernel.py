@@ -106,12 +106,12 @@ METHODS: dict[str, Method] = {
 
 
 class Kept(NamedTuple):
-    """Rows of draw 0: what its score is the ratio of, predictions and truth."""
+    """Rows of the first draws: what scores are ratios of, predictions and truth."""
 
-    part: Tensor  # (times, rows, strata)
-    whole: Tensor  # (times, rows, strata)
-    predicted: Tensor  # (times, rows, outputs)
-    truth: Tensor  # (times, rows, outputs)
+    part: Tensor  # (times, rows, draws, strata)
+    whole: Tensor  # (times, rows, draws, strata)
+    predicted: Tensor  # (times, rows, draws, outputs)
+    truth: Tensor  # (times, rows, draws, outputs)
 
 
 class ProbeResult(NamedTuple):
@@ -132,6 +132,8 @@ def probe(
     method: Method,
     penalties: Float[Tensor, " penalties"],
     choice: Tensor | None = None,
+    *,
+    n_kept: int = 1,
 ) -> ProbeResult:
     """Decode every time and draw; each row by a probe that has not seen it.
 
@@ -145,6 +147,8 @@ def probe(
         Penalties to choose from, inside the training rows.
     choice : int tensor of shape (n_splits, n_times, n_draws), optional
         Penalties that were chosen before.
+    n_kept : int
+        Draws whose rows are kept.
     """
     fits = method.fit(problem, splits, penalties, choice, classes=kind.classes)
     n_times, n_rows = problem.x.shape[:2]
@@ -154,9 +158,9 @@ def probe(
         part, whole = kind.parts(predicted, truth)
         sums.append((part.sum(dim=1), whole.sum(dim=1)))
         shown = (part, whole, predicted, truth.expand(n_times, *truth.shape[1:]))
-        found = [v[:, :, 0] for v in shown]
+        found = [v[:, :, :n_kept] for v in shown]
         if not kept:
-            kept = tuple(v.new_zeros((n_times, n_rows, v.shape[-1])) for v in found)
+            kept = tuple(v.new_zeros((n_times, n_rows, *v.shape[2:])) for v in found)
         for store, value in zip(kept, found, strict=True):
             store[:, rows] = value
     by_split = torch.stack([kind.combine(*s) for s in sums])

@@ -10,7 +10,7 @@ import xarray as xr
 from marr.representation._draws import design_rows
 from marr.representation._probes._blocks import blocks
 from marr.representation._probes._linear_kernel import choose_penalties
-from marr.representation._probes._moments_kernel import fold_splits
+from marr.representation._probes._moments_kernel import Splits, fold_splits
 from marr.representation._probes._pattern_kernel import unit_patterns
 from marr.representation._probes._score_kernel import KINDS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from marr.representation._draws import Draws
     from marr.representation._layout import Layout
     from marr.representation._probes._core import Settings
-    from marr.representation._probes._moments_kernel import Problem, Splits
+    from marr.representation._probes._moments_kernel import Problem
 
 __all__ = ["unit_null"]
 
@@ -60,13 +60,13 @@ def unit_null(
     """
     nuisances = None if design is None else settings.tensor(design_rows(design, layout))
     halves = halves[layout.row_trial]
-    splits = fold_splits(settings.rows(folds[layout.row_trial]))
+    splits = fold_splits(settings.rows(folds[layout.row_trial]), seed=settings.seed)
     parts = []
     for cell in layout.cells:
         x = settings.tensor(cell.x)
         found = [
             _lengths(problem, splits, halves, settings)
-            for block in blocks(x, layout, draws, nuisances, settings, first=1)
+            for block in blocks(x, layout, [draws], nuisances, settings, first=1)
             for problem in _one_by_one(block.problem)
         ]
         values = np.concatenate(found).astype(np.float16)
@@ -104,9 +104,10 @@ def _lengths(
     choice = chosen[:, 0].median(dim=0).values
     masks = [np.ones(len(halves), dtype=bool), halves == 0, halves == 1]
     fitted = [k for k, mask in enumerate(masks) if mask.sum() > 2]
+    rows = settings.rows(np.array([masks[k] for k in fitted]))
     found = unit_patterns(
         problem,
-        settings.rows(np.array([masks[k] for k in fitted])),
+        Splits(rows, rows, splits.inner, settings.seed),
         settings.method,
         penalties,
         choice,

@@ -10,7 +10,7 @@ from scipy import special
 
 from marr.findings import Note
 from marr.representation._draws import arrange, design_rows
-from marr.representation._probes._moments_kernel import Problem
+from marr.representation._probes._moments_kernel import Problem, Splits
 from marr.representation._probes._pattern_kernel import unit_patterns
 from marr.representation._probes._score_kernel import KINDS
 
@@ -92,9 +92,10 @@ def _cell_table(
     known = [_varies(problem, halves == h) for h in (0, 1)]
     masks += [halves == h for h in (0, 1) if known[h]]
     choice = np.zeros(1, dtype=np.int64)
+    rows = settings.rows(np.array(masks))
     found = unit_patterns(
         problem,
-        settings.rows(np.array(masks)),
+        Splits(rows, rows, settings.rows(fold), settings.seed),
         settings.method,
         settings.tensor(np.array([penalty])),
         settings.rows(choice),

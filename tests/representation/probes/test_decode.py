@@ -382,7 +382,7 @@ def test_interval_covers_the_score_of_the_fitted_probes(rng):
     target = Target("x", "categorical", np.eye(2)[labels], np.ones(n, bool), ("a", "b"))
     layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
     plan = Plan(labels, "free", np.empty((0, n), int), np.arange(n), "trials", None)
-    table = estimate_table(make_map([result], layout, plan, target, seed=0), "max")
+    table = estimate_table(make_map([[result]], layout, plan, [target], seed=0), "max")
     covered = int(((table["ci_low"] <= truth) & (truth <= table["ci_high"])).sum())
     low, high = binomial_interval(covered, n_sets, level=0.999)
     assert low <= 0.95

@@ -60,7 +60,7 @@ def test_ridge_is_scikit_learns(rng, fold, n_units):
             model = make_pipeline(StandardScaler(), Ridge(0.3 * train.sum()))
             model.fit(x[t, train], y[train, 0])
             expected[~train] = model.predict(x[t, ~train]) - y[train, 0].mean()
-        np.testing.assert_allclose(found.kept.predicted[t, :, 0], expected, atol=1e-10)
+        np.testing.assert_allclose(found.kept.predicted[t, :, 0, 0], expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_units", [6, 80])
@@ -74,7 +74,7 @@ def test_discriminant_is_scikit_learns(rng, fold, n_units, n_classes):
         "categorical",
         tensor([0.5]),
     )
-    predicted = found.kept.predicted[0].argmax(-1).numpy()
+    predicted = found.kept.predicted[0, :, 0].argmax(-1).numpy()
     for k in range(4):
         train = fold != k
         z = StandardScaler().fit(x[train])
@@ -116,7 +116,7 @@ def test_discriminant_agrees_with_the_library_class(rng):
         "categorical",
         tensor([penalty]),
     )
-    mine = found.kept.predicted[0, ~train].argmax(-1).numpy()
+    mine = found.kept.predicted[0, ~train, 0].argmax(-1).numpy()
     # the library shrinks each class before pooling: nearly the same discriminants
     assert (mine == library.predict(z[~train])).mean() > 0.95
 
@@ -169,8 +169,8 @@ def test_nuisances_are_regressed_out_in_the_fold(rng, fold):
         model.fit(rest_x[train], rest_y[train])
         expected[~train] = model.predict(rest_x[~train])
         truth[~train] = rest_y[~train]
-    np.testing.assert_allclose(found.kept.predicted[0, :, 0], expected, atol=1e-9)
-    np.testing.assert_allclose(found.kept.truth[0, :, 0], truth, atol=1e-9)
+    np.testing.assert_allclose(found.kept.predicted[0, :, 0, 0], expected, atol=1e-9)
+    np.testing.assert_allclose(found.kept.truth[0, :, 0, 0], truth, atol=1e-9)
 
 
 def test_r2_is_around_the_training_mean(rng, fold):
@@ -182,7 +182,7 @@ def test_r2_is_around_the_training_mean(rng, fold):
         tensor([0.1]),
     )
     base = np.array([y[fold != k].mean() for k in fold])
-    predicted = found.kept.predicted[0, :, 0].numpy() + base
+    predicted = found.kept.predicted[0, :, 0, 0].numpy() + base
     expected = 1 - ((y - predicted) ** 2).sum() / ((y - base) ** 2).sum()
     assert found.score[0, 0] == pytest.approx(expected)
     assert found.score[0, 0] == pytest.approx(r2_score(y, predicted), abs=0.05)
@@ -204,7 +204,7 @@ def test_a_class_without_training_trials_is_never_predicted(rng):
     fold = np.array([0, 0, 1, 1] * 5 + [2] * 4)
     x = rng.normal(size=(1, 24, 3)) + labels[None, :, None]
     found = probe(problem(x, one_hot(labels[None]), fold), "categorical", tensor([1.0]))
-    assert not (found.kept.predicted[0, fold == 2].argmax(-1) == 2).any()
+    assert not (found.kept.predicted[0, fold == 2, 0].argmax(-1) == 2).any()
     assert torch.isfinite(found.score).all()
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import marr
-from marr.representation._probes._moments_kernel import Problem
+from marr.representation._probes._moments_kernel import Problem, Splits
 from marr.representation._probes._pattern_kernel import unit_patterns
 from marr.representation._probes._probe_kernel import METHODS
 
@@ -24,7 +24,8 @@ def test_a_draw_has_the_pattern_that_it_has_alone(rng, kind):
         y = rng.normal(size=(60, 4, 1 if kind == "number" else 2))
     classes = kind in ("two", "three")
     problem = Problem(x, torch.from_numpy(y)[None], design, not classes)
-    masks = torch.from_numpy(np.arange(60) < np.array([[40], [60]]))
+    rows = torch.from_numpy(np.arange(60) < np.array([[40], [60]]))
+    masks = Splits(rows, rows, torch.zeros(60, dtype=torch.long))
     grid = torch.tensor([0.1, 3.0], dtype=torch.double)
     method = METHODS["lda" if classes else "ridge"]
     choice = torch.tensor([0, 1, 0, 1])
