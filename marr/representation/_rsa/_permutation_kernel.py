@@ -70,7 +70,10 @@ def permuted_similarity(
 
 
 def _linear(
-    models: Values, subjects: Values, comparator: str, n: int
+    models: Values,
+    subjects: Float[ndarray, "subjects pairs"],
+    comparator: str,
+    n: int,
 ) -> tuple[Values, Float[ndarray, " pairs"]]:
     """Return scaled models, and what their pairs are multiplied by."""
     if comparator not in ("cosine", "whitened_cosine"):
