@@ -366,6 +366,12 @@ CASES = {
         names=("variables",),
         missing="refused",
     ),
+    "targeted_axes": Case(
+        "representation.targeted_axes",
+        {"variables": ["stimulus", "angle"], **FEW},
+        names=("variables",),
+        missing="refused",
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

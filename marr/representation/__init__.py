@@ -33,6 +33,7 @@ from marr.representation._units._demix import demix
 from marr.representation._units._mixed import mixed_selectivity
 from marr.representation._units._noise import noise_correlations
 from marr.representation._units._pairwise import pairwise_correlations
+from marr.representation._units._targeted import targeted_axes
 from marr.representation._units._tuning import tuning
 from marr.systems import Dictionary
 
@@ -70,6 +71,7 @@ __all__ = [
     "rsa",
     "selectivity",
     "subspace_overlap",
+    "targeted_axes",
     "train_dictionary",
     "tuning",
 ]

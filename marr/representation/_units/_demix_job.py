@@ -19,6 +19,7 @@ from marr.representation._units._demix_kernel import (
     nearest_mean_hits,
     reconstruction_loss,
 )
+from marr.representation._units._tensor import joint_null
 from marr.stats import fold_caveats
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def run_demix(
         system,
         cells.target(),
         n_folds=n_folds,
-        null="auto",
+        null=joint_null(system, cells.classes.T),
         n_permutations=n_permutations,
         design=None,
         seed=seed,

@@ -10,9 +10,10 @@ import numpy as np
 
 from marr.errors import ContractError, OptionError, StatisticsError
 from marr.findings import Note
+from marr.representation._plan import FEWEST_GROUPS
 from marr.representation._targets import Target
-from marr.representation._units._data import natural_order, variable_conditions
-from marr.systems import site_list, stack_units
+from marr.representation._units._data import bins_of, natural_order, variable_conditions
+from marr.systems import site_list, stack_units, target_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-__all__ = ["Cells", "Tensor", "make_cells", "trial_tensor"]
+__all__ = ["Cells", "Tensor", "joint_null", "make_cells", "trial_tensor"]
 
 MOST_AXES = 150
 """Units beyond this number are first reduced to so many principal components."""
@@ -111,17 +112,32 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def quarters(system: System, name: str) -> list[float] | None:
+    """Return edges that cut a number of many values into quarters; None for classes."""
+    array = target_values(system, name, argument="variables")
+    if array.ndim == 2 or bins_of(array) is None:
+        return None
+    edges = np.unique(np.quantile(array.values.astype(float), [0, 0.25, 0.5, 0.75, 1]))
+    return [float(v) for v in edges] if len(edges) > 2 else None
+
+
 def make_cells(
     system: System, names: Sequence[str], bins: int | None, *, least: int = 2
 ) -> tuple[Cells, npt.NDArray[np.bool_]]:
     """Return the cells of several variables and the trials that have one.
+
+    With `least=0` cells may be empty, and numbers of many values are cut into quarters.
 
     Raises
     ------
     StatisticsError
         If a combination has fewer than `least` trials; it is named.
     """
-    found = [variable_conditions(system, n, bins, argument="variables") for n in names]
+    cuts = [quarters(system, n) if least == 0 else bins for n in names]
+    found = [
+        variable_conditions(system, n, cut, argument="variables")
+        for n, cut in zip(names, cuts, strict=True)
+    ]
     for name, c in zip(names, found, strict=True):
         if c.timed:
             msg = (
@@ -131,7 +147,12 @@ def make_cells(
             raise OptionError(msg)
     classes = np.stack([c.codes for c in found])
     keep = np.asarray((classes >= 0).all(axis=0))
-    levels = tuple(c.labels for c in found)
+    levels = tuple(
+        np.array([f"{n} q{i + 1}" for i in range(len(c.labels))])
+        if isinstance(cut, list)
+        else c.labels
+        for n, c, cut in zip(names, found, cuts, strict=True)
+    )
     shape = tuple(len(v) for v in levels)
     codes = np.ravel_multi_index(tuple(np.maximum(classes, 0)), shape)
     cells = Cells(tuple(names), levels, codes, classes)
@@ -146,6 +167,24 @@ def make_cells(
         )
         raise StatisticsError(msg)
     return Cells(tuple(names), levels, codes[keep], classes[:, keep]), keep
+
+
+def joint_null(system: System, columns: npt.NDArray[Any]) -> str:
+    """Return how several variables are shuffled together.
+
+    Whole groups are exchanged if some variable is constant within them and there are
+    enough; else what the variables look like decides.
+    """
+    groups = system.groups()
+    if (
+        groups is None
+        or int(groups.max()) + 1 < FEWEST_GROUPS
+        or (int(groups.max()) + 1 == len(groups))
+    ):
+        return "auto"
+    first = np.unique(groups, return_index=True)[1]
+    constant = (columns == columns[first[groups]]).all(axis=0)
+    return "block" if constant.any() else "auto"
 
 
 def trial_tensor(
