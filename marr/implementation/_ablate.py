@@ -163,7 +163,13 @@ def ablate(
     intact = [one(system) for one in fitted]
     check_defined(system, fitted, intact)
     engine = engine_for(
-        system, fitted, mode=mode, readout=readout, n_jobs=n_jobs, seed=seed
+        system,
+        fitted,
+        mode=mode,
+        readout=readout,
+        sites=list(sweep.pool),
+        n_jobs=n_jobs,
+        seed=seed,
     )
     run = Run(system, sweep, engine, fitted, intact, dependence(system))
     wording = Wording(

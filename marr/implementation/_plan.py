@@ -117,10 +117,11 @@ def engine_for(
     *,
     mode: str,
     readout: str,
+    sites: Sequence[str],
     n_jobs: int,
     seed: int,
 ) -> Engine:
-    """Return what measures the system under ablations."""
+    """Return what measures the system under ablations of units of some sites."""
     decoders = [one for one in fitted if isinstance(one, FittedDecoded)]
     all_decoded = len(decoders) == len(fitted)
     if readout == "refit":
@@ -130,7 +131,29 @@ def engine_for(
                 f"got {[one.measure.name for one in fitted]}."
             )
             raise ContractError(msg)
+        _check_own_sites(system, decoders, sites)
         return RefitReadout(system, decoders)
-    if all_decoded and not system.runs:
+    if all_decoded and not system.runs and not system.derived:
         return FixedReadout(system, decoders, mode, seed)
     return Running(system, fitted, mode, seed, n_jobs)
+
+
+def _check_own_sites(
+    system: System, fitted: Sequence[FittedDecoded], ablated: Sequence[str]
+) -> None:
+    """Refuse to refit where taking units out of one site says nothing of another.
+
+    Features and the site that they are made of hold the same activity: a readout of
+    one does not do without it when units of the other are taken out.
+    """
+    for base in set(system.derived.values()):
+        same = {base, *(f for f, b in system.derived.items() if b == base)}
+        for one in fitted:
+            involved = sorted(same & {*(one.measure.sites or system.sites), *ablated})
+            if len(involved) > 1:
+                msg = (
+                    f"readout='refit': {involved} hold the same activity (features, and the "
+                    "site they are made of), and are read and ablated together. Name one "
+                    "of them in both: sites=... and marr.measures.decoded(..., sites=...)."
+                )
+                raise OptionError(msg)

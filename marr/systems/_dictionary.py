@@ -177,11 +177,12 @@ class Dictionary:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that decides about features."""
+        """SHA-256 of all that decides about features, whatever the order of the units."""
         digest = hashlib.sha256()
-        settings = (self.kind, self.k, self.center, self.normalize, self.units)
+        same = self.aligned(sorted(self.units)) if self.units is not None else self
+        settings = (self.kind, self.k, self.center, self.normalize, same.units)
         digest.update(repr(settings).encode())
-        for part in self.arrays().values():
+        for part in same.arrays().values():
             digest.update(f"{part.shape}{part.dtype}".encode())
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()

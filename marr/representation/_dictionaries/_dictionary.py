@@ -79,11 +79,11 @@ def dictionary(
     k: int | None = None,
     n_seeds: int = 3,
     n_epochs: int | None = None,
-    learning_rate: float = 3e-3,
+    learning_rate: float | None = None,
     batch_size: int = 512,
     max_rows: int = MAX_ROWS,
     n_top: int = 5,
-    n_null: int = 20,
+    n_null: int = 99,
     device: str = "cpu",
     seed: int = 0,
 ) -> Draft:
@@ -112,8 +112,8 @@ def dictionary(
         Dictionaries that are trained for explained variance and stability, at least 2.
     n_epochs : int, optional
         Passes over the rows; see `train_dictionary`.
-    learning_rate : float
-        Of the autoencoders.
+    learning_rate : float, optional
+        Of the autoencoders; see `train_dictionary`.
     batch_size : int
         Rows a step.
     max_rows : int
@@ -132,8 +132,8 @@ def dictionary(
     Finding
         `estimate`: explained variance on held-out trials, with `ci_low`, `ci_high`,
         `null_mean` and `p_value` (random dictionaries of the same size and sparsity),
-        `pca` (as many principal components as features are active), `gain` (over these,
-        with `gain_low`, `gain_high`), `l0` (active features a row), `dead` (share of
+        `pca` (`rank` principal components, as many as features are active), `gain` (over
+        these, with `gain_low`, `gain_high`), `l0` (active features a row), `dead` (share of
         features that never are), `stability` and `stability_null` (mean cosine of
         features with their partners in other dictionaries; in random ones), `n`.
         Tables: "dictionary" (the three side by side), "feature" (by unit, labels

@@ -55,11 +55,13 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
         "p_corrected": p,
         "null_mean": found.null.mean(),
         "pca": value[1],
+        "rank": found.rank,
         "gain": value[0] - value[1],
         "gain_low": gain_low,
         "gain_high": gain_high,
         "l0": sums.active.sum() / sums.n.sum(),
         "dead": (found.features.density == 0).mean(),
+        "n_features": found.dictionary.n_features,
     }
     if found.stability is not None:
         numbers["stability"] = found.stability.matched.mean()

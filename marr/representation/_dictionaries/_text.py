@@ -30,9 +30,9 @@ def summary_of(
     sparse = dictionary.kind not in ("nmf", "ica")
     active = f", {v['l0']:.1f} of them at a time," if sparse else ""
     text = (
-        f"{dictionary.n_features} features ({dictionary.kind}){active} explain "
+        f"{v['n_features']:.0f} features ({dictionary.kind}){active} explain "
         f"{_percent(v['estimate'])} [{100 * v['ci_low']:.3g}, {100 * v['ci_high']:.3g}] of "
-        f"the variance of {site}{where}, as many principal components "
+        f"the variance of {site}{where}, {v['rank']:.0f} principal components "
         f"{_percent(v['pca'])} (difference {100 * v['gain']:.2g} points "
         f"[{100 * v['gain_low']:.2g}, {100 * v['gain_high']:.2g}]), random dictionaries "
         f"{_percent(v['null_mean'])} (p = {v['p_value']:.2g}, n = {v['n']:.0f} trials)."
@@ -66,7 +66,7 @@ def methods_text(site: str, found: Found, others: Sequence[Dictionary]) -> str:
     return (
         f"{how} Explained variance: 1 minus the sum of squared residuals over the sum of "
         "squares about the mean, over all scored rows; 95 % percentile bootstrap over "
-        f"{split.over}. Compared with the {found.rank} leading principal components of the "
+        f"{split.over}, given the dictionaries. Compared with the {found.rank} leading principal components of the "
         f"other folds, and with {len(found.null)} random dictionaries of as many "
         "directions with the covariance of the activity, of which each row takes the "
         "best ones by least squares (one-sided p). Share of a feature: loss of explained "

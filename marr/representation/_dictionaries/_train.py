@@ -38,10 +38,12 @@ SPARSE = ("topk", "jumprelu")
 STEPS = 2000
 """Training steps of an autoencoder, unless `n_epochs` is given."""
 
-EPOCHS = 400
+EPOCHS = 1000
 """Most iterations of the methods that use all rows at once."""
 
 MAX_ROWS = 500_000
+RATE = 6e-3
+"""Learning rate of autoencoders of up to 256 features."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def train_dictionary(
     n_features: int | None = None,
     k: int | None = None,
     n_epochs: int | None = None,
-    learning_rate: float = 3e-3,
+    learning_rate: float | None = None,
     batch_size: int = 512,
     max_rows: int = MAX_ROWS,
     device: str = "cpu",
@@ -101,10 +103,11 @@ def train_dictionary(
         Active features a row, for autoencoders (on average, for "jumprelu"); by
         default the square root of the number of units.
     n_epochs : int, optional
-        Passes over the rows; by default 2,000 steps of an autoencoder, and up to 400
+        Passes over the rows; by default 2,000 steps of an autoencoder, and up to 1,000
         iterations of the others.
-    learning_rate : float
-        Of Adam; the activity has mean square 1.
+    learning_rate : float, optional
+        Of Adam, on activity of mean square 1; by default 0.006, and less with more than
+        256 features (over the square root of their number).
     batch_size : int
         Rows a step.
     max_rows : int
@@ -179,7 +182,7 @@ def make_settings(
     n_features: int | None,
     k: int | None,
     n_epochs: int | None,
-    learning_rate: float,
+    learning_rate: float | None,
     batch_size: int,
     max_rows: int,
     device: str,
@@ -206,6 +209,8 @@ def make_settings(
             upto = f" and at most {most}" if most is not None else ""
             msg = f"{name} must be at least 1{upto}; got {value}."
             raise OptionError(msg)
+    if learning_rate is None:
+        learning_rate = RATE * min(1.0, (256 / n_features) ** 0.5)
     if not 0 < learning_rate < np.inf:
         msg = f"learning_rate must be a positive number; got {learning_rate!r}."
         raise OptionError(msg)

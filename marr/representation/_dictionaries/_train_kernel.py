@@ -6,10 +6,11 @@ row of D has length 1 and f is one of
 - "topk": the k largest of (x - c) W + b, rectified (Makhzani & Frey 2014; Gao et al.
   2024). Features that have not fired for a while learn to predict e as well (their
   auxiliary loss), so that they come alive.
-- "jumprelu": (x - c) W + b where it exceeds a threshold a feature. The thresholds learn
-  from kernel estimates of the gradient of the jump (straight-through estimators), under
-  the penalty (L0 / k - 1)^2 on the mean number of active features (Rajamanoharan et al.
-  2024). Features that have not fired start anew on what is explained worst.
+- "jumprelu": (x - c) W + b where it exceeds a threshold a feature. Training starts as
+  "topk", so that features find their directions in competition; then the thresholds start
+  where k features are active on average, and learn from kernel estimates of the gradient
+  of the jump (straight-through estimators), under the penalty (L0 / k - 1)^2 on the mean
+  number of active features (Rajamanoharan et al. 2024).
 
 Dictionaries share no parameter: each has its own rows, random numbers and parameters, and
 they are stacked only so that one matrix product serves all.
@@ -17,7 +18,6 @@ they are stacked only so that one matrix product serves all.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +37,14 @@ WARM, COOL = 0.05, 0.3
 BANDWIDTH = 0.1
 """Width of the kernel of the straight-through estimators; units have variance 1."""
 
-THRESHOLD = 0.3
-"""Threshold at the start."""
+FOUND = 0.7
+"""Share of the steps after which thresholds take over from the k largest."""
+
+LOWEST = 0.01
+"""Lowest threshold at the start."""
 
 SPARSITY = 1.0
 """Weight of the penalty on L0, relative to the variance of the activity."""
-
-REVIVALS = (0.2, 0.35, 0.5)
-"""Shares of the steps after which features that do not fire start anew."""
 
 IDLE = 30
 """Steps without firing after which a feature counts as dead."""
@@ -175,15 +175,8 @@ def train(
     scale = torch.stack([s for _, s in moments])[:, None, None]
     fit = _Fit(x, recipe, generators)
     batches = _Batches(rows, generators, recipe.batch_size)
-    revivals = {int(share * recipe.n_steps) for share in REVIVALS}
-
-    def batch() -> Tensor:
-        return (x[batches.next().to(x.device)] - mean) / scale
-
     for step in range(recipe.n_steps):
-        fit.step(batch(), step)
-        if recipe.method == "jumprelu" and step in revivals:
-            fit.revive(batch())
+        fit.step((x[batches.next().to(x.device)] - mean) / scale, step)
     return fit.result(mean[:, 0], scale[:, 0, 0])
 
 
@@ -210,9 +203,9 @@ class _Fit:
         self.encoder = decoder.detach().mT.clone().requires_grad_()
         self.bias = x.new_zeros(s, 1, recipe.n_features).requires_grad_()
         self.center = x.new_zeros(s, 1, n_units).requires_grad_()
-        start = math.log(THRESHOLD)
-        self.log_threshold = x.new_full((s, 1, recipe.n_features), start)
-        self.log_threshold.requires_grad_()
+        start = x.new_zeros(s, 1, recipe.n_features)
+        self.log_threshold = start.requires_grad_()
+        self.jumps = False
         self.offset = torch.arange(s, device=x.device)[:, None, None]
         self.idle = torch.zeros(s, recipe.n_features, dtype=torch.long).to(x.device)
         self.parameters = [self.decoder, self.encoder, self.bias, self.center]
@@ -229,10 +222,10 @@ class _Fit:
         for group in self.adam.param_groups:
             group["lr"] = self.recipe.learning_rate * pace
         self.adam.zero_grad()
+        if self.recipe.method == "jumprelu" and share >= FOUND and not self.jumps:
+            self._start_thresholds(x)
         with torch.enable_grad():
-            loss = (
-                self._topk(x) if self.recipe.method == "topk" else self._jump(x, share)
-            )
+            loss = self._jump(x) if self.jumps else self._topk(x)
         loss.backward()  # type: ignore[no-untyped-call]
         grad = self.decoder.grad
         assert grad is not None
@@ -278,7 +271,16 @@ class _Fit:
         has = dead.any(dim=1).to(pre)
         return (missed.pow(2).sum(dim=2).mean(dim=1) * has).sum()
 
-    def _jump(self, x: Tensor, share: float) -> Tensor:
+    @torch.no_grad()
+    def _start_thresholds(self, x: Tensor) -> None:
+        """Put the thresholds of a dictionary where k features are active on average."""
+        pre = self._pre(x).flatten(1)
+        active = self.recipe.k * x.shape[1]
+        lowest = pre.topk(active, dim=1).values[:, -1, None, None].clamp_min(LOWEST)
+        self.log_threshold.copy_(lowest.log().expand_as(self.log_threshold))
+        self.jumps = True
+
+    def _jump(self, x: Tensor) -> Tensor:
         pre = self._pre(x)
         threshold = self.log_threshold.exp()
         features: Tensor = _Jump.apply(pre.clamp_min(0), threshold)  # type: ignore[no-untyped-call]
@@ -287,44 +289,12 @@ class _Fit:
         loss = error.pow(2).sum(dim=2).mean(dim=1).sum()
         l0 = active.sum(dim=2).mean(dim=1)
         penalty = (l0 / self.recipe.k - 1).pow(2).sum() * x.shape[2] * SPARSITY
-        with torch.no_grad():
-            self._count_idle(active.any(dim=1))
-        return loss + min(1.0, 4 * share) * penalty
+        return loss + penalty
 
     def _count_idle(self, fired: Tensor) -> Tensor:
         self.idle += 1
         self.idle[fired] = 0
         return self.idle > IDLE
-
-    @torch.no_grad()
-    def revive(self, x: Float[Tensor, "s batch units"]) -> None:
-        """Let dead features start anew along the rows that are explained worst."""
-        dead = self.idle > IDLE
-        if not dead.any():
-            return
-        features = torch.relu(self._pre(x))
-        features = features * (features > self.log_threshold.exp())
-        error = x - self.center - features @ self.decoder
-        for s in torch.nonzero(dead.any(dim=1)).flatten().tolist():
-            gone = torch.nonzero(dead[s]).flatten()
-            worst = error[s].pow(2).sum(dim=1).argsort(descending=True, stable=True)
-            rows = error[s][
-                worst[torch.arange(len(gone), device=x.device) % len(worst)]
-            ]
-            rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-            self.decoder[s, gone] = rows
-            self.encoder[s, :, gone] = rows.T
-            self.bias[s, 0, gone] = 0
-            self.log_threshold[s, 0, gone] = math.log(THRESHOLD)
-            for part, spot in (
-                (self.decoder, (s, gone)),
-                (self.encoder, (s, slice(None), gone)),
-                (self.bias, (s, 0, gone)),
-                (self.log_threshold, (s, 0, gone)),
-            ):
-                for key in ("exp_avg", "exp_avg_sq"):
-                    self.adam.state[part][key][spot] = 0
-        self.idle[dead] = 0
 
     def result(self, mean: Tensor, scale: Tensor) -> Trained:
         """Return the parameters."""
