@@ -164,7 +164,7 @@ def rdm(
     return Draft(
         estimate=_estimate(grid, on, measure),
         summary=partial(text.summary, on=on, distance=distance),
-        question=f"How different are the conditions of {on} in the activity of {', '.join(names)}?",
+        question=f"How different are {text.of(on)} in the activity of {', '.join(names)}?",
         methods=text.methods(measure, conditions, plan, n_permutations, shown),
         tables=text.tables(grid),
         figures=text.figures(

@@ -55,7 +55,7 @@ def plan_rdm(
     if alone and null == "free":
         return _free_plan(conditions, k, n_permutations, seed)
     try:
-        return make_plan(
+        plan = make_plan(
             system,
             target,
             n_folds=k,
@@ -64,6 +64,8 @@ def plan_rdm(
             design=None,
             seed=seed,
         )
+        if alone:
+            _check_shared(plan, conditions)
     except StatisticsError as error:
         if alone and system.runs:  # a model: the order of its inputs means nothing
             return _free_plan(conditions, k, n_permutations, seed)
@@ -71,6 +73,7 @@ def plan_rdm(
             raise
         column = None if groups is None else system.group_column
         raise StatisticsError(_advice(conditions, column, error)) from error
+    return plan
 
 
 def plan_distances(
@@ -130,6 +133,16 @@ def plan_distances(
         advice = "Repeat conditions, or use coarser ones."
         notes.append(Note("unrepeated", text, advice))
     return plan, notes
+
+
+def _check_shared(plan: Plan, conditions: Conditions) -> None:
+    """Refuse folds of neighbors in which two conditions hardly ever meet."""
+    held = np.zeros((plan.n_folds, len(conditions.labels) + 1), np.intp)
+    held[plan.folds, conditions.codes] = 1  # the last column takes those of none
+    shared = held[:, :-1].T @ held[:, :-1]
+    if shared.min() < 2:
+        msg = "two conditions share fewer than two folds"
+        raise StatisticsError(msg)
 
 
 def _counts(conditions: Conditions) -> npt.NDArray[np.intp]:

@@ -148,7 +148,7 @@ def make_windows(
     if width is not None:
         place = np.floor((times - start) / width + 1e-9).astype(int)
     codes = list(dict.fromkeys(place[used].tolist()))
-    inside = np.array([used & (place == c) for c in codes]).reshape(len(codes), -1)
+    inside = np.array([used & (place == c) for c in codes]).reshape(-1, len(times))
     complete = np.array([_complete(arrays, w) for w in inside], dtype=bool)
     if not complete.any():
         msg = (

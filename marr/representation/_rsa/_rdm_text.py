@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from marr.representation._plan import Plan
     from marr.representation._rsa._rdm_job import Measure, SiteRdm
 
-__all__ = ["Grid", "figures", "methods", "notes", "summary", "tables", "unit_words"]
+__all__ = [
+    "Grid",
+    "figures",
+    "members",
+    "methods",
+    "notes",
+    "summary",
+    "tables",
+    "unit_words",
+]
 
 RELIABLE = 0.3
 """Distances below this reliability are called hardly reliable."""
@@ -82,6 +91,16 @@ class Grid:
         return f"{self.sites[site]} {count}"
 
 
+def members(on: str) -> str:
+    """Return what the members of a column are called: "conditions", or its name."""
+    return "conditions" if on == "condition" else on
+
+
+def of(on: str) -> str:
+    """Return "the conditions", or the conditions of a column."""
+    return "the conditions" if on == "condition" else f"the conditions of {on}"
+
+
 def unit_words(measure: Measure) -> str:
     """Return the units of a distance."""
     noise = measure.noise
@@ -109,7 +128,8 @@ def summary(estimate: xr.Dataset, on: str, distance: str) -> str:
         if "p_corrected" in at:
             p = at["p_corrected"].values[rows, columns]
             text += (
-                f", {int((p < 0.05).sum())} of {len(p)} pairs of {on} apart (corrected)"
+                f", {int((p < 0.05).sum())} of {len(p)} pairs of {members(on)} apart "
+                "(corrected)"
             )
         parts.append(text)
     return "; ".join(parts) + "."
@@ -216,7 +236,7 @@ def figures(on: str, distance: str, units: str, *, timed: bool) -> list[FigureSp
                 reference=0.0,
                 y_label=f"mean {distance} distance",
                 caption=(
-                    f"Mean {distance} distance of pairs of {on} over time, with 95 % "
+                    f"Mean {distance} distance of pairs of {members(on)} over time, with 95 % "
                     "jackknife interval over folds."
                 ),
                 description=f"Lines of the mean distance of {on} over time, one a site.",
@@ -228,7 +248,7 @@ def figures(on: str, distance: str, units: str, *, timed: bool) -> list[FigureSp
             x="condition_b",
             y="condition_a",
             color_label=f"{distance} distance",
-            caption=f"Dissimilarity of {on} ({distance}), one matrix a site.",
+            caption=f"Dissimilarity of {members(on)} ({distance}), one matrix a site.",
             x_label=label,
             y_label=label,
             description=f"Square map of the {distance} distance of each pair of {on}.",

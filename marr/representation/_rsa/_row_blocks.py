@@ -191,15 +191,15 @@ def part_rows(
     part: xr.DataArray, inside: npt.NDArray[np.bool_] | None, *, timed: bool
 ) -> npt.NDArray[np.float64]:
     """Return the rows of some trials: their valid bins, or the mean over these."""
-    values = np.asarray(part.values, dtype=float)
-    valid = valid_bins(part, inside)
-    if valid is None:
-        return values
-    if timed:
-        trial, bins = np.nonzero(valid)
-        return values[trial, bins]
-    if valid.all():
+    if inside is None:
+        return np.asarray(part.values, dtype=float)
+    bins = np.flatnonzero(inside)
+    near = part.isel(time=slice(int(bins[0]), int(bins[-1]) + 1)) if len(bins) else part
+    valid = valid_bins(near, inside[bins[0] : bins[-1] + 1] if len(bins) else inside)
+    values = np.asarray(near.values, dtype=float)
+    if valid is None or (valid.all() and not timed):
         return np.asarray(values.mean(axis=1))
-    weight = valid[..., None]
-    total = np.where(weight, values, 0.0).sum(axis=1)
-    return np.asarray(total / weight.sum(axis=1))
+    if timed:
+        return values[np.nonzero(valid)]
+    total = np.where(valid[..., None], values, 0.0).sum(axis=1)
+    return np.asarray(total / valid.sum(axis=1)[:, None])

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marr.errors import StatisticsError
 from marr.representation._rsa._noise_kernel import (
     NoiseSums,
-    design_basis,
     intensity_of,
     precision,
     shrinkage,
     variance_floor,
     whitened_gram,
+)
+from marr.representation._rsa._noise_rows import (
+    NoiseRows,
+    check_noise,
+    check_rank,
+    noise_rows,
 )
 from marr.representation._rsa._rdm_kernel import condition_means
 
@@ -27,13 +31,17 @@ if TYPE_CHECKING:
 
     from marr.representation._rsa._row_blocks import RowBlocks
 
-__all__ = ["Factors", "Gram", "NoiseRows", "RowKernel", "given_rows", "whiten"]
+__all__ = [
+    "Factors",
+    "Gram",
+    "RowKernel",
+    "given_rows",
+    "plain",
+    "whiten",
+]
 
 GRAMS = 8_000_000
 """Numbers held in inner products of rows while noise is estimated."""
-
-NOISE_FREE = 1e-20
-"""Share of the variance below which residuals are rounding."""
 
 
 class RowKernel(ABC):
@@ -85,54 +93,6 @@ class Gram(RowKernel):
         return condition_means(np.ascontiguousarray(half.T), cells, n_cells)
 
 
-class NoiseRows(NamedTuple):
-    """Rows whose residuals are noise for others.
-
-    Attributes
-    ----------
-    rows : int array
-        Positions of the rows that the noise comes from.
-    basis : array of shape (n_rows, rank)
-        Orthonormal basis of the effects taken out of them.
-    dof : int
-        Degrees of freedom left.
-    whitened : int array
-        Positions of the rows that are whitened by it.
-    """
-
-    rows: npt.NDArray[np.intp]
-    basis: npt.NDArray[np.float64]
-    dof: int
-    whitened: npt.NDArray[np.intp]
-
-
-def noise_rows(
-    codes: npt.NDArray[np.intp], fold: npt.NDArray[np.intp], *, cross: bool
-) -> list[NoiseRows]:
-    """Return where the noise of each fold comes from.
-
-    For cross-validated distances each fold is whitened by the noise of the others (with
-    two folds by what varies within conditions of both): whitening both folds of a pair
-    by noise of their own rows would push the distances up. Otherwise all rows are
-    whitened by the noise of all.
-    """
-    folds = np.unique(fold)
-    if not cross:
-        jobs = [(codes >= 0, np.arange(len(fold)), False)]
-    else:
-        pair = len(folds) == 2
-        jobs = [
-            ((codes >= 0) & (pair | (fold != k)), np.flatnonzero(fold == k), pair)
-            for k in folds
-        ]
-    found = []
-    for use, whitened, by_cell in jobs:
-        rows = np.flatnonzero(use)
-        basis = design_basis(codes[rows], fold[rows], by_cell=by_cell)
-        found.append(NoiseRows(rows, basis, len(rows) - basis.shape[1], whitened))
-    return found
-
-
 def whiten(
     blocks: RowBlocks,
     codes: npt.NDArray[np.intp],
@@ -165,10 +125,8 @@ def whiten(
     if noise == "identity":
         return plain(blocks)
     jobs = noise_rows(codes, fold, cross=cross)
-    if min(job.dof for job in jobs) < 2:
-        raise _no_noise(blocks.where)
     if intensity == 0 and noise == "folds":
-        _check_rank(blocks, jobs)
+        check_rank(blocks.n_units, jobs, blocks.where)
     if blocks.n_units > blocks.n_rows:
         return _whiten_gram(blocks, jobs, noise, intensity)
     units, x = blocks.gather()
@@ -179,7 +137,7 @@ def whiten(
         residuals = part - job.basis @ (job.basis.T @ part)
         power, squares = (part**2).sum(axis=0), (residuals**2).sum(axis=0)
         floor = variance_floor(power, len(part))
-        _check_noise(squares, power, blocks.where)
+        check_noise(squares, power, job.dof, blocks.where)
         if noise == "diagonal":
             y[job.whitened] = x[job.whitened] / np.maximum(squares / job.dof, floor)
             continue
@@ -285,7 +243,7 @@ def _add_block(
     part -= job.basis @ (job.basis.T @ part)
     part *= part
     squares = part.sum(axis=0)
-    _check_noise(squares, power, where)
+    check_noise(squares, power, job.dof, where)
     variance = np.maximum(squares / job.dof, variance_floor(power, len(part)))
     if noise == "folds":
         sums.fourth += float((np.einsum("ru,ru->u", part, part) / variance**2).sum())
@@ -316,31 +274,3 @@ def _solve(
     return whitened_gram(
         sums.gram[rows], left[:, rows].T, left.T, own, intensity, job.dof
     )
-
-
-def _check_noise(
-    squares: npt.NDArray[np.float64], power: npt.NDArray[np.float64], where: str
-) -> None:
-    if np.mean(squares <= NOISE_FREE * power) >= 0.5:
-        raise _no_noise(where)
-
-
-def _no_noise(where: str) -> StatisticsError:
-    msg = (
-        f"{where} shows no noise within conditions, in folds apart from those compared, "
-        "to estimate a covariance from (too few repeats, or identical ones). Use "
-        "distance='euclidean' or 'correlation', noise='identity', or more repeats."
-    )
-    return StatisticsError(msg)
-
-
-def _check_rank(blocks: RowBlocks, jobs: Sequence[NoiseRows]) -> None:
-    least = min(job.dof for job in jobs)
-    if least < blocks.n_units:
-        msg = (
-            f"shrinkage=0 needs more degrees of freedom of the noise than units; "
-            f"{blocks.where} has {blocks.n_units} units and {least} degrees of freedom, "
-            "so the covariance has no inverse. Leave shrinkage='auto', or use "
-            "noise='diagonal'."
-        )
-        raise StatisticsError(msg)
