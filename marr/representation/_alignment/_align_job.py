@@ -319,8 +319,7 @@ def _labelled(columns: dict[str, Array], job: Job) -> xr.Dataset:
 
 def _units(measures: Sequence[AlignmentMeasure]) -> str:
     """Return "rad" where all values are angles."""
-    angles = [np.isclose(m.high, [np.pi / 2, np.pi]).any() for m in measures]
-    return "rad" if all(angles) else ""
+    return "rad" if all(m.angular for m in measures) else ""
 
 
 def measure_table(measures: Sequence[AlignmentMeasure]) -> xr.Dataset:

@@ -174,7 +174,7 @@ def _one(estimate: xr.Dataset, names: tuple[str, str], words: str, rows: str) ->
             else ""
         )
         parts.append(
-            f"{float(cell['excess']):.2f}{more} above the distance of each to itself"
+            f"{float(cell['excess']):.2f}{more} beyond what noise alone leaves"
         )
     text = "; ".join(parts) + "."
     return text[0].upper() + text[1:] if not single else text

@@ -245,10 +245,9 @@ def _matrix(job: PairsJob, columns: dict[str, Array], order: Array) -> xr.Datase
     dims = ["item_a", "item_b"]
     coords = {**_coords(job, "item_a"), **_coords(job, "item_b")}
     table = xr.Dataset({k: (dims, v) for k, v in columns.items()}, coords=coords)
-    angle = bool(np.isclose(job.measure.high, [np.pi / 2, np.pi]).any())
     attrs: dict[str, Any] = {
         "long_name": job.measure.long_name,
-        "units": "rad" if angle else "",
+        "units": "rad" if job.measure.angular else "",
         "better": job.measure.better,
     }
     table["estimate"].attrs = attrs

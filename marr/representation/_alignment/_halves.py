@@ -51,7 +51,7 @@ def halves(
     dict
         `ceiling` of scores: geometric mean of both systems' alignment with themselves
         (for kernels and RSA that of all repeats, by Spearman-Brown; else of halves);
-        `floor` of distances: their mean; `halves`: alignment of half of one with half of
+        `floor` of distances: what noise alone leaves between them (`measure.floor`); `halves`: alignment of half of one with half of
         the other; for distances `excess`, `halves` less `floor`, with an interval over
         rows. Empty where rows were measured once. Shapes (n_measures, n_times, n_a, n_b).
     list of Note
@@ -206,6 +206,12 @@ def _reliability(measures: Sequence[AlignmentMeasure], own: Array) -> Array:
     return np.where(stepped.reshape(-1, 1, 1, 1), spearman_brown(r), r)
 
 
+def _floor(measures: Sequence[AlignmentMeasure], own_a: Array, own_b: Array) -> Array:
+    """Return what noise alone leaves between two systems, measure by measure."""
+    triples = zip(measures, own_a, own_b, strict=True)
+    return np.stack([m.floor(a, b) for m, a, b in triples])
+
+
 def _columns(
     measures: Sequence[AlignmentMeasure], whole: Array, parts: Array
 ) -> dict[str, Array]:
@@ -216,11 +222,14 @@ def _columns(
         ceiling = np.sqrt(_reliability(measures, own_a) * _reliability(measures, own_b))
         columns["ceiling"] = np.where(score, ceiling, np.nan)
     if not score.all():
-        columns["floor"] = np.where(score, np.nan, (own_a + own_b) / 2)
-        excess = cross - (own_a + own_b) / 2
+        floor = _floor(measures, own_a, own_b)
+        columns["floor"] = np.where(score, np.nan, floor)
+        excess = cross - floor
         columns["excess"] = np.where(score, np.nan, excess)
         if parts is not None:
-            left = parts[:, 0] - (parts[:, 1] + parts[:, 2]) / 2
+            left = parts[:, 0] - np.stack(
+                [_floor(measures, a, b) for a, b in parts[:, 1:]]
+            )
             low, high = interval(excess, left, -np.inf, np.inf)
             columns["excess_low"] = np.where(score, np.nan, low)
             columns["excess_high"] = np.where(score, np.nan, high)

@@ -114,6 +114,33 @@ class AlignmentMeasure:
         """1 for scores, -1 for distances: times it, more is more alike."""
         return 1.0 if self.kind == "score" else -1.0
 
+    @property
+    def angular(self) -> bool:
+        """Whether values are angles."""
+        return bool(np.isclose(self.high, [np.pi / 2, np.pi]).any())
+
+    def floor(
+        self, own_a: npt.NDArray[np.float64], own_b: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the distance that noise alone leaves between two systems.
+
+        From the distance of each to itself across halves of its repeats. Where noise of
+        the two differs, cosines multiply (the cosine between them is the geometric mean
+        of both), and squared Euclidean distances add; other distances are averaged.
+        """
+        if self.angular or np.isclose(self.high, np.sqrt(2)):
+            a, b = (
+                np.maximum(np.cos(d) if self.angular else 1 - d**2 / 2, 0.0)
+                for d in (own_a, own_b)
+            )
+            cosine = np.sqrt(a * b)
+            return np.asarray(
+                np.arccos(cosine) if self.angular else np.sqrt(2 - 2 * cosine)
+            )
+        if self.family == "shape":
+            return np.asarray(np.sqrt((own_a**2 + own_b**2) / 2))
+        return np.asarray((own_a + own_b) / 2)
+
     def engine(self) -> Engine:
         """Return what computes it."""
         return self.make(**self.options)

@@ -251,7 +251,7 @@ def test_distance_in_excess_of_its_floor(rng):
     other = repeated(rng, rng.normal(size=(40, 6)), 1.0, name="b")
     far = align(a, other, on="stimulus", measure="procrustes", **FEW)
     assert far.estimate["excess_low"].item() > 0.2
-    assert "above the distance of each to itself" in far.summary
+    assert "beyond what noise alone leaves" in far.summary
 
 
 def test_ceiling_of_scores(rng):
