@@ -11,6 +11,7 @@ import torch
 from marr.errors import OptionError, StatisticsError
 from marr.representation._encoding._map_kernel import (
     Basis,
+    centered_across,
     centered_trace,
     dual_basis,
     primal_basis,
@@ -139,23 +140,7 @@ class Design:
         return made
 
     def _make(self, at: int, mixture: tuple[float, ...]) -> Basis:
-        traces = self.traces(at)
-        total = sum(traces)
-        if total <= 0:
-            msg = (
-                "features are constant over the rows of a training set, so nothing can "
-                "be learned from them. Use features that vary, or more rows."
-            )
-            raise StatisticsError(msg)
-        weights = (
-            [
-                share / t if t > 0 else 0.0
-                for share, t in zip(mixture, traces, strict=True)
-            ]
-            if mixture
-            else [1.0 / total if self.relative else 1.0] * self._n
-        )
-        train = self.trains[at]
+        weights, train = self._weights(at, mixture), self.trains[at]
         if self.grams is not None:
             gram = torch.zeros_like(self._gram(0, at))
             for band, weight in enumerate(weights):
@@ -169,6 +154,42 @@ class Design:
                 scale = train_scale(x, train, self.standardize)[1]
                 scales.append(scale * float(np.sqrt(weight)))
         return primal_basis(torch.cat(parts, dim=1), train, torch.cat(scales, dim=1))
+
+    def band_rights(self, at: int, mixture: tuple[float, ...]) -> list[torch.Tensor]:
+        """Return what each band adds to `right` of a basis, (n_rest, r) each."""
+        basis, train = self.basis(at, mixture), self.trains[at]
+        found = []
+        for band, weight in enumerate(self._weights(at, mixture)):
+            if self.grams is not None:
+                across = centered_across(self._gram(band, at), train)
+                found.append(weight * across @ basis.left)
+                continue
+            x = (self.columns or [])[band]
+            mean, scale = train_scale(x, train, self.standardize)
+            x = (x - mean) * scale
+            axes = x[train].mT @ basis.left / basis.values
+            found.append(weight * x[~train] @ axes)
+        return found
+
+    def _weights(self, at: int, mixture: tuple[float, ...]) -> list[float]:
+        """Return what the squares of each band are multiplied with."""
+        traces = self.traces(at)
+        total = sum(traces)
+        if total <= 0:  # nothing varies: no component will be left
+            return [1.0] * self._n
+        if not mixture:
+            return [1.0 / total if self.relative else 1.0] * self._n
+        pairs = zip(mixture, traces, strict=True)
+        return [share / t if t > 0 else 0.0 for share, t in pairs]
+
+    def check_varies(self, n_folds: int) -> None:
+        """Refuse features that are constant without one of the folds."""
+        if any(sum(self.traces(at)) <= 0 for at in range(n_folds)):
+            msg = (
+                "features are constant over the rows of a training set, so nothing can "
+                "be learned from them. Use features that vary, or more rows."
+            )
+            raise StatisticsError(msg)
 
     def gram_of(self, at: int) -> npt.NDArray[np.float64]:
         """Return the Gram matrix of all features with the scales of a training set."""

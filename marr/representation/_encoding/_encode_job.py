@@ -106,6 +106,8 @@ class Job:
         design = make_design(
             bands, rows, trains, standardize=how.standardize, device=how.device
         )
+        if len(rows) == len(self.features.frame):
+            design.check_varies(int(folds.max()) + 1)
         fold = torch.from_numpy(np.ascontiguousarray(folds)).to(design.trains[0].device)
         if how.method == "pls":
             fewest = min(int(t.sum()) for t in trains) - 1

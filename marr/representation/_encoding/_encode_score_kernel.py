@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Parts", "column_scores", "pearson_of", "r2_of", "score_parts", "summed"]
+__all__ = [
+    "Parts",
+    "column_scores",
+    "pearson_of",
+    "product_measure",
+    "r2_of",
+    "score_parts",
+    "summed",
+]
 
 CONSTANT = 1e-20
 """Share of its mean square below which a column is constant."""
@@ -79,6 +87,24 @@ def column_scores(
     product = (seen * said).sum(dim=0)
     r = torch.where(size > 0, product / size.sqrt(), torch.zeros_like(product))
     return torch.where(flat, torch.nan, r)
+
+
+def product_measure(
+    y: Float[Tensor, "n c"],
+    deviation: Float[Tensor, "n c"],
+    band: Float[Tensor, "n c"],
+    base: Float[Tensor, "k c"],
+    folds: Int[Tensor, " n"],
+) -> Float[Tensor, " c"]:
+    """Share of R² of one band's part of the predictions; bands sum to R².
+
+    ``sum(band (2 y - prediction)) / sum(y²)``, about the training mean.
+    """
+    left = y - base[folds]
+    total = left.square().sum(dim=0)
+    flat = total <= CONSTANT * y.square().sum(dim=0)
+    share = (band * (2.0 * left - deviation)).sum(dim=0) / total
+    return torch.where(flat, torch.nan, share)
 
 
 def summed(parts: Parts, units: Int[Tensor, " n"]) -> Parts:

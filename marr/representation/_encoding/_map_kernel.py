@@ -17,6 +17,7 @@ from torch import Tensor
 __all__ = [
     "Basis",
     "candidate_errors",
+    "centered_across",
     "centered_trace",
     "dual_basis",
     "predict_rest",
@@ -75,11 +76,19 @@ def centered_trace(gram: Float[Tensor, "n n"], train: Bool[Tensor, " n"]) -> flo
     return float((inside.diagonal().sum() - inside.sum() / n) / n)
 
 
+def centered_across(
+    gram: Float[Tensor, "n n"], train: Bool[Tensor, " n"]
+) -> Float[Tensor, "rest train"]:
+    """Products of the other rows with training rows, centered on the latter."""
+    mean = gram[train][:, train].mean(dim=0, keepdim=True)
+    across = gram[~train][:, train]
+    return across - mean - across.mean(dim=1, keepdim=True) + mean.mean()
+
+
 def dual_basis(gram: Float[Tensor, "n n"], train: Bool[Tensor, " n"]) -> Basis:
     """Return the basis of a Gram matrix, centered on the training rows."""
-    inside, across = gram[train][:, train], gram[~train][:, train]
+    inside, across = gram[train][:, train], centered_across(gram, train)
     mean = inside.mean(dim=0, keepdim=True)
-    across = across - mean - across.mean(dim=1, keepdim=True) + mean.mean()
     inside = inside - mean - mean.mT + mean.mean()
     values, vectors = torch.linalg.eigh(inside)
     keep = values > RANK * values[-1].clamp(min=1e-300)

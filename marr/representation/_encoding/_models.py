@@ -133,6 +133,26 @@ class RidgeMap:
             plain = error[:, -1]
         return choice, 1.0 - best / plain
 
+    def band_deviations(self, y: torch.Tensor, fitted: Fitted) -> list[torch.Tensor]:
+        """Return what each band adds to the predictions, which are their sum."""
+        n, n_bands = len(self.penalties), len(self.design.names)
+        out = [torch.zeros_like(y) for _ in range(n_bands)]
+        for m, mixture in enumerate(self.mixtures):
+            for f in range(self.n_folds):
+                (at,) = torch.nonzero(fitted.choice[f] // n == m, as_tuple=True)
+                if not len(at):
+                    continue
+                train = self.folds != f
+                basis = self.design.basis(f, mixture)
+                inside = y[train][:, at]
+                z = basis.left.mT @ (inside - inside.mean(dim=0))
+                penalty = self.penalties[fitted.choice[f, at] % n]
+                dual = z / (basis.values[:, None] + penalty)
+                rows = torch.nonzero(~train)
+                for band, right in enumerate(self.design.band_rights(f, mixture)):
+                    out[band][rows, at] = right @ dual
+        return out
+
     def strength(self, choice: torch.Tensor) -> npt.NDArray[np.float64]:
         """Return the chosen penalties."""
         found = self.penalties[choice % len(self.penalties)]

@@ -9,11 +9,13 @@ import xarray as xr
 
 from marr.representation._encoding._design import as_tensor
 from marr.representation._encoding._encode_score_kernel import (
+    product_measure,
     r2_of,
     score_parts,
     summed,
 )
 from marr.representation._encoding._encode_tables import unit_coords
+from marr.representation._encoding._models import RidgeMap
 from marr.representation._encoding._site_scores import (
     interval_of,
     plain,
@@ -90,6 +92,10 @@ def partition_tables(
             long_name="unique variance (R²)", units="", better="higher", chance=0.0
         )
         data["alone"].attrs["long_name"] = "held-out R² of the band alone"
+        if "product" in data:
+            data["product"].attrs["long_name"] = (
+                "product measure: the band's part of the R² of all bands"
+            )
         data["shared"].attrs["long_name"] = "shared variance: all minus unique parts"
         data["together"].attrs["long_name"] = "held-out R² of all bands"
     return {"partition": partition, "band": table}
@@ -118,6 +124,7 @@ def _site(
                 "alone": np.stack([r2[frozenset({b})][0] for b in sorted(every)]),
                 "shared": whole - unique.sum(axis=0),
                 "together": whole,
+                **_products(job, models[every], y),
             }
         )
         draws.append(drawn)
@@ -125,9 +132,24 @@ def _site(
     return units, _medians(units, np.concatenate(draws, axis=-1), n)
 
 
+def _products(
+    job: Job, full: Model, y: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the product measure of each band, for ridge."""
+    if not isinstance(full, RidgeMap):
+        return {}
+    columns = as_tensor(y, job.settings.device)
+    fitted = full.fit(columns)
+    shares = [
+        product_measure(columns, fitted.deviation, band, fitted.base, full.folds)
+        for band in full.band_deviations(columns, fitted)
+    ]
+    return {"product": np.stack([plain(s) for s in shares])}
+
+
 def _medians(units: dict[str, Array], drawn: Array, n: int) -> dict[str, Array]:
     known = np.isfinite(units["together"])
-    names = ("estimate", "alone", "shared", "together")
+    names = [k for k in units if not k.startswith("ci_")]
     if not known.any():
         empty = {k: np.full(units[k].shape[:-1], np.nan) for k in names}
         return {**empty, "ci_low": empty["estimate"], "ci_high": empty["estimate"]}

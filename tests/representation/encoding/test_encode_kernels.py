@@ -18,6 +18,7 @@ from marr.representation._encoding._design import (
 from marr.representation._encoding._encode_score_kernel import (
     column_scores,
     pearson_of,
+    product_measure,
     r2_of,
     score_parts,
     summed,
@@ -184,6 +185,23 @@ def test_banded_ridge_equals_ridge_on_weighted_features(sizes):
             expected = Ridge(penalty).fit(z[train], y[train, i]).predict(z[~train])
             found = predictions(fitted)[~train, i]
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(5, 6), (80, 90)])
+@pytest.mark.parametrize("mixtures", [((),), ((0.8, 0.2), (1.0, 0.0), (0.3, 0.7))])
+def test_parts_of_bands_sum_to_the_prediction(sizes, mixtures):
+    rng = np.random.default_rng(5)
+    a, b = (rng.normal(size=(60, p)) for p in sizes)
+    y = torch.from_numpy(a[:, :3] @ rng.normal(size=(3, 9)) + rng.normal(size=(60, 9)))
+    model = ridge_map(a, b, mixtures=mixtures)
+    fitted = model.fit(y)
+    parts = model.band_deviations(y, fitted)
+    np.testing.assert_allclose(sum(parts), fitted.deviation, rtol=0, atol=1e-10)
+    shares = [
+        product_measure(y, fitted.deviation, p, fitted.base, model.folds) for p in parts
+    ]
+    r2 = column_scores(y, fitted.deviation, fitted.base, model.folds, False)
+    np.testing.assert_allclose(sum(shares), r2, rtol=0, atol=1e-12)
 
 
 def test_banded_ridge_finds_the_band_that_matters():
