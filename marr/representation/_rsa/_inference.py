@@ -117,7 +117,7 @@ class Cell:
 def default_folds(n: int, steps: Sequence[int]) -> int:
     """Return 2 folds, and one more for each of `steps` that a sample of n reaches."""
     distinct = (1 - np.exp(-1)) * n
-    return 2 + sum(distinct >= s for s in steps)
+    return 2 + sum(bool(distinct >= s) for s in steps)
 
 
 def make_plan(

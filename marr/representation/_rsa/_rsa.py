@@ -57,9 +57,11 @@ def rsa(
     bins: int | Sequence[float] | None = None,
     sites: str | Sequence[str] | None = None,
     distance: str = "crossnobis",
+    noise: Any = "folds",
     comparator: str = "correlation",
     time: str | tuple[float, float] = "mean",
-    over: str = "site",
+    window: float | None = None,
+    over: str | Sequence[str] = "site",
     generalize: str | Sequence[str] | None = None,
     null: str = "bootstrap",
     n_resamples: int = 1000,
@@ -87,14 +89,18 @@ def rsa(
     distance : str
         As in `rdm`. Only cross-validated distances are free of the noise that pushes
         distances up.
+    noise : str, array of shape (n_units, n_units), DataFrame, or dict of site to these
+        As in `rdm`.
     comparator : str
         "correlation", "cosine", "spearman", "rho-a" (for models with ties), "tau-a"
         (slow), "whitened_cosine" or "whitened_correlation", which allow for the noise
         that distances share, and have more power.
     time : "mean" or (float, float)
-        As in `rdm`; with over="time" a window limits the bins.
-    over : {"site", "time"}
-        One inference a site, or one a site and time bin, corrected over both.
+        As in `rdm`; with `over` time, the span.
+    window : float, optional
+        Width of the windows of `over` time; every bin is one by default.
+    over : "site" or ("site", "time")
+        One inference a site, or one a site and time, corrected over both.
     generalize : {"conditions", "subjects"} or both, optional
         What is resampled: both for a cohort, conditions for a single system.
     null : {"bootstrap", "permutation"}
@@ -138,7 +144,6 @@ def rsa(
     Nili et al. (2014). A toolbox for representational similarity analysis.
     """
     check_option("comparator", comparator, COMPARATORS)
-    check_option("over", over, ["site", "time"])
     check_option("null", null, ["bootstrap", "permutation"])
     check_option("correction", correction, ["max", "fdr"])
     scope = _scope(system, generalize)
@@ -149,10 +154,10 @@ def rsa(
     if null == "permutation" and fits:
         msg = "null='permutation' is for fixed models; use null='bootstrap', or fixed models only."
         raise OptionError(msg)
-    request = Request(on, bins, distance, time, seed)
+    request = Request(on, bins, distance, noise, _axes(over), time, window, seed)
     said: list[Note] = []
     found, others = resolve_models(models, lambda s: model_finding(s, request, said))
-    data = subjects(system, sites, over, request)
+    data = subjects(system, sites, request)
     rows = match_models(found, data)
     if fits and len(rows.labels) < FEWEST_FOR_FITS:
         msg = (
@@ -207,6 +212,14 @@ def _scope(system: System | Cohort, generalize: Any) -> tuple[str, ...]:
         )
         raise EvidenceError(msg)
     return tuple(s for s in SCOPES if s in asked)
+
+
+def _axes(over: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the axes of the results."""
+    given = [over] if isinstance(over, str) else list(over)
+    for axis in given or [""]:
+        check_option("over", axis, ["site", "time"])
+    return ("site", "time") if "time" in given else ("site",)
 
 
 def _check_resamples(n_resamples: int) -> None:

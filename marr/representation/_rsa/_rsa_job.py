@@ -151,7 +151,7 @@ def analyze(models: list[Model], rows: Rows, plan: Plan) -> Job:
 def _where(rows: Rows, subject: int, site: int, at: int) -> str:
     data = rows.subjects
     text = f"{data.names[subject]} at {data.sites[site]}"
-    return text if data.times is None else f"{text}, time {data.times[at]:g}"
+    return text if data.times is None else f"{text}, time {float(data.times[at]):g}"
 
 
 def _identical(

@@ -87,8 +87,6 @@ def labelled_estimate(
         chance=0.0,
         better="higher",
     )
-    if "time" in coords:
-        table["time"].attrs.update(long_name="time", units="s")
     return table
 
 

@@ -63,7 +63,8 @@ def summary(
     at = estimate.isel(dict(zip(estimate["estimate"].dims, best, strict=True)))
     where = str(at["site"].item()) if job.shape[0] > 1 else ""
     if "time" in estimate.dims:
-        when = f"at {float(at['time']):g} s"
+        units = at["time"].attrs.get("units", "")
+        when = f"at {float(at['time']):g} {units}".strip()
         where = f"{where} {when}".strip()
     name, p = str(at["model"].item()), float(at["p_corrected"])
     verdict = "explains" if p < 0.05 else "is not seen to explain"
@@ -296,7 +297,6 @@ def figures(job: Job) -> list[FigureSpec]:
             reference=0.0,
             reference_label="0",
             y_label=label,
-            x_label="time (s)",
             caption=f"{name.capitalize()} of each model over time, 95 % band; gray: noise ceiling.",
             description=f"Lines with bands of the {name} over time, with the noise ceiling.",
             band_low="ceiling",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marr.errors import ContractError, MarrError, OptionError, StatisticsError
+from marr.errors import ContractError, MarrError, StatisticsError
 from marr.findings import Finding, Note
 from marr.representation._rsa._matched import complete_conditions
 from marr.representation._rsa._models import label_keys
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+    import xarray as xr
 
     from marr.representation._rsa._models import LabelledRdm, Model
 
@@ -25,6 +26,12 @@ __all__ = ["Matrices", "Request", "Rows", "match_models", "model_finding", "subj
 
 FEWEST = 6
 """With fewer shared conditions there is nothing to resample."""
+NOISELESS = {
+    "crossnobis": "euclidean",
+    "mahalanobis": "euclidean",
+    "poisson_cv": "poisson",
+}
+"""Distances that need noise, and what they are without."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,10 @@ class Request:
     on: str
     bins: Any
     distance: str
+    noise: Any
+    over: tuple[str, ...]
     time: str | tuple[float, float]
+    window: float | None
     seed: int
 
 
@@ -47,7 +57,7 @@ class Matrices:
     names : tuple of str
         Subjects.
     sites : tuple of str
-    times : array of shape (n_times,) or None
+    times : DataArray of shape (n_times,) or None
     labels : array of shape (n_conditions,)
     values : array of shape (n_subjects, n_sites, n_times, n_conditions, n_conditions)
     halves : array of shape (2, n_subjects, ...)
@@ -57,7 +67,7 @@ class Matrices:
 
     names: tuple[str, ...]
     sites: tuple[str, ...]
-    times: npt.NDArray[np.float64] | None
+    times: xr.DataArray | None
     labels: npt.NDArray[Any]
     values: npt.NDArray[np.float64]
     halves: npt.NDArray[np.float64]
@@ -83,33 +93,41 @@ class Rows:
     notes: tuple[Note, ...]
 
 
-def subjects(
-    system: System | Cohort, sites: Any, over: str, request: Request
-) -> Matrices:
+def subjects(system: System | Cohort, sites: Any, request: Request) -> Matrices:
     """Return the dissimilarities of a system, or of every member, by site and time."""
     members = system.members if isinstance(system, Cohort) else (system,)
     names = list(_sites(system, sites))
-    windows, times = _windows(members, names, over, request)
-    found = [
-        [_member_rdm(system, m, names, request, w) for w in windows] for m in members
-    ]
-    labels = found[0][0].estimate["condition_a"].values
+    found = [_member_rdm(system, m, names, request) for m in members]
     notes: list[Note] = []
-    labels = _shared_labels(members, [f[0] for f in found], labels, notes)
-    values = np.stack([np.stack([_square(f, labels) for f in fs], 1) for fs in found])
-    halves = np.stack(
-        [np.stack([_halves(f, labels) for f in fs], 2) for fs in found], 1
-    )
-    notes += _member_notes([f[0] for f in found])
+    labels = _shared_labels(members, found, notes)
+    values = [_squares(f.estimate["estimate"], labels) for f in found]
+    halves = [_squares(f.tables["half"]["half_estimate"], labels) for f in found]
+    notes += _member_notes(found)
     return Matrices(
         tuple(m.name for m in members),
         tuple(names),
-        times,
+        _times(members, found),
         labels,
-        values,
-        halves,
+        np.stack(values),
+        np.stack(halves, axis=1),
         tuple(notes),
     )
+
+
+def _times(members: Sequence[System], found: Sequence[Finding]) -> xr.DataArray | None:
+    """Return the times that all members have; refuse others."""
+    if "time" not in found[0].dims:
+        return None
+    times = [f.estimate["time"] for f in found]
+    for member, other in zip(members, times, strict=True):
+        if other.shape != times[0].shape or not np.allclose(other, times[0]):
+            msg = (
+                "over time all members must have the same time bins; those of "
+                f"{member.name!r} differ from those of {members[0].name!r}. Use "
+                "over='site', or a window= that gives the same."
+            )
+            raise ContractError(msg)
+    return times[0]
 
 
 def _sites(system: System | Cohort, sites: Any) -> Sequence[str]:
@@ -126,53 +144,14 @@ def _sites(system: System | Cohort, sites: Any) -> Sequence[str]:
     return site_list(system.members[0], sites)
 
 
-def _windows(
-    members: Sequence[System], sites: Sequence[str], over: str, request: Request
-) -> tuple[list[Any], npt.NDArray[np.float64] | None]:
-    """Return the windows that are analyzed: one, or every time bin."""
-    if over == "site":
-        return [request.time], None
-    first: npt.NDArray[np.float64] | None = None
-    for member in members:
-        for site in sites:
-            array = member.activity(site)
-            if "time" not in array.dims:
-                msg = f"over='time' needs activity with a time axis; {site!r} of {member.name!r} has none."
-                raise OptionError(msg)
-            times = np.asarray(array["time"].values, dtype=float)
-            if first is not None and not (
-                times.shape == first.shape and np.allclose(times, first)
-            ):
-                msg = (
-                    "over='time' needs the same time bins at all sites of all members; "
-                    f"{site!r} of {member.name!r} differs from the first."
-                )
-                raise ContractError(msg)
-            first = times if first is None else first
-    assert first is not None
-    if len(first) < 2:
-        msg = f"over='time' needs at least two time bins; got {len(first)}. Use over='site'."
-        raise OptionError(msg)
-    ends = np.append(first[1:], 2 * first[-1] - first[-2])
-    keep = np.ones(len(first), bool)
-    if not isinstance(request.time, str):
-        keep = (first >= request.time[0]) & (first < request.time[1])
-        if not keep.any():
-            msg = f"time={request.time!r} holds no time bin; they go from {first[0]:g} to {first[-1]:g}."
-            raise OptionError(msg)
-    windows = [(a, b) for a, b in zip(first[keep], ends[keep], strict=True)]
-    return windows, first[keep]
-
-
 def _member_rdm(
     whole: System | Cohort,
     member: System,
     sites: Sequence[str],
     request: Request,
-    window: Any,
 ) -> Finding:
     try:
-        return _compute(member, sites, request, request.distance, window)
+        return _compute(member, sites, request)
     except MarrError as error:
         if not isinstance(whole, Cohort):
             raise
@@ -180,16 +159,17 @@ def _member_rdm(
         raise type(error)(msg) from error
 
 
-def _compute(
-    system: System, sites: Any, request: Request, distance: str, window: Any
-) -> Finding:
+def _compute(system: System, sites: Any, request: Request) -> Finding:
     return rdm(
         system,
         on=request.on,
         bins=request.bins,
         sites=sites,
-        distance=distance,
-        time=window,
+        distance=request.distance,
+        noise=request.noise,
+        over=request.over,
+        time=request.time,
+        window=request.window,
         n_permutations=0,
         seed=request.seed,
     )
@@ -199,29 +179,27 @@ def model_finding(system: System, request: Request, notes: list[Note]) -> Findin
     """Return the dissimilarities of a system that is a model.
 
     A deterministic model, or one with single trials, has no noise to cross-validate: its
-    squared Euclidean distances are what crossnobis estimates.
+    distances without cross-validation are what the others estimate.
     """
+    averaged = replace(request, over=("site",), time="mean", window=None)
     try:
-        return _compute(system, None, request, request.distance, "mean")
+        return _compute(system, None, averaged)
     except StatisticsError:
-        if request.distance != "crossnobis":
+        if request.distance not in NOISELESS:
             raise
-    text = (
-        f"{system.name!r} has no noise within conditions, so its distances are squared "
-        "Euclidean."
-    )
-    notes.append(
-        Note("model_distance", text, "Nothing to do for deterministic models.")
-    )
-    return _compute(system, None, request, "euclidean", "mean")
+    instead = NOISELESS[request.distance]
+    text = f"{system.name!r} has no noise to cross-validate by; its distances are {instead}."
+    advice = "Nothing to do for deterministic models."
+    notes.append(Note("model_distance", text, advice))
+    return _compute(system, None, replace(averaged, distance=instead, noise="folds"))
 
 
 def _shared_labels(
     members: Sequence[System],
     found: Sequence[Finding],
-    labels: npt.NDArray[Any],
     notes: list[Note],
 ) -> npt.NDArray[Any]:
+    labels: npt.NDArray[Any] = found[0].estimate["condition_a"].values
     sets = [set(label_keys(f.estimate["condition_a"].values)) for f in found]
     shared = set.intersection(*sets)
     kept = np.array([k in shared for k in label_keys(labels)])
@@ -262,18 +240,14 @@ def _positions(have: npt.NDArray[Any], want: npt.NDArray[Any]) -> npt.NDArray[np
     return np.array([where[k] for k in label_keys(want)], dtype=np.intp)
 
 
-def _square(finding: Finding, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    array = finding.estimate["estimate"].transpose("site", "condition_a", "condition_b")
+def _squares(array: xr.DataArray, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return matrices of shape ([2,] n_sites, n_times, n_conditions, n_conditions)."""
+    if "time" not in array.dims:
+        array = array.expand_dims("time")
+    lead = ["half"] if "half" in array.dims else []
+    ordered = array.transpose(*lead, "site", "time", "condition_a", "condition_b")
     at = _positions(array["condition_a"].values, labels)
-    return np.asarray(array.values, dtype=float)[:, at][:, :, at]
-
-
-def _halves(finding: Finding, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return shape (2, n_sites, n_conditions, n_conditions)."""
-    table = finding.tables["half"]["half_estimate"]
-    array = table.transpose("half", "site", "condition_a", "condition_b")
-    at = _positions(array["condition_a"].values, labels)
-    return np.asarray(array.values, dtype=float)[:, :, at][:, :, :, at]
+    return np.asarray(ordered.values, dtype=float)[..., at, :][..., at]
 
 
 def _member_notes(found: Sequence[Finding]) -> list[Note]:
