@@ -372,6 +372,11 @@ CASES = {
         names=("variables",),
         missing="refused",
     ),
+    "heterogeneity": Case(
+        "representation.heterogeneity",
+        {"variable": "heading", "bins": 4, "n_null": 20, "n_splits": 4},
+        names=("variable",),
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

@@ -30,6 +30,7 @@ from marr.representation._rsa._models import Interpolated, Selected, Weighted
 from marr.representation._rsa._rdm import rdm
 from marr.representation._rsa._rsa import rsa
 from marr.representation._units._demix import demix
+from marr.representation._units._heterogeneity import heterogeneity
 from marr.representation._units._mixed import mixed_selectivity
 from marr.representation._units._noise import noise_correlations
 from marr.representation._units._pairwise import pairwise_correlations
@@ -61,6 +62,7 @@ __all__ = [
     "fit_bridge",
     "generalize",
     "geometry",
+    "heterogeneity",
     "latency",
     "load_dictionary",
     "manifold_capacity",
