@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from scipy.stats import t as student
 
 from marr.representation._dictionaries._score_kernel import explained_variance
 from marr.stats import bootstrap_weights, percentile_interval, permutation_p
@@ -46,14 +47,16 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
     gain_low, gain_high = percentile_interval(
         draws[:, 0] - draws[:, 1], n_units=n_parts
     )
-    p = float(permutation_p(value[0], found.null, tail="greater"))
+    null, p = _null(found, float(value[0]), draws[:, 0])
     numbers: dict[str, Any] = {
         "estimate": value[0],
         "ci_low": min(low, value[0]),
         "ci_high": max(high, value[0]),
         "p_value": p,
         "p_corrected": p,
-        "null_mean": found.null.mean(),
+        "null_mean": null,
+        "excess": value[0] - null,
+        "random": found.random.mean(),
         "pca": value[1],
         "rank": found.rank,
         "gain": value[0] - value[1],
@@ -65,7 +68,10 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
     }
     if found.stability is not None:
         numbers["stability"] = found.stability.matched.mean()
-        numbers["stability_null"] = found.stability.null.mean()
+        numbers["stability_random"] = found.stability.null.mean()
+        again = None if found.surrogate is None else found.surrogate.matched
+        if again is not None:
+            numbers["stability_null"] = again.mean()
     estimate = xr.Dataset({k: float(v) for k, v in numbers.items()})
     estimate["n"] = len(found.split.fold)
     estimate["estimate"].attrs.update(
@@ -78,6 +84,24 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
     return estimate, (value, draws)
 
 
+def _null(
+    found: Found, value: float, draws: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return what the null explains, and a one-sided p-value.
+
+    With Gaussian activity the p-value asks whether the value could be one more draw of
+    the null: Student's t for a new draw, which may also vary as the trials do.
+    """
+    if found.surrogate is None:
+        null = found.random
+        return float(null.mean()), float(permutation_p(value, null, tail="greater"))
+    scores = found.surrogate.scores
+    n = len(scores)
+    spread = scores.var(ddof=1) * (1 + 1 / n) + draws.var(ddof=1)
+    t = (value - scores.mean()) / np.sqrt(max(float(spread), 1e-24))
+    return float(scores.mean()), float(np.clip(student.sf(t, n - 1), 1e-12, 1.0))
+
+
 def baseline_table(found: Found, scores: Scores) -> xr.Dataset:
     """Return the dictionary beside principal components and random directions."""
     value, draws = scores
@@ -85,16 +109,22 @@ def baseline_table(found: Found, scores: Scores) -> xr.Dataset:
     ends = [percentile_interval(draws[:, i], n_units=n_parts) for i in (0, 1)]
     lows = [min(float(low), v) for (low, _), v in zip(ends, value, strict=True)]
     highs = [max(float(high), v) for (_, high), v in zip(ends, value, strict=True)]
-    null = found.null
-    names = [found.dictionary.kind, "principal components", "random"]
+    names = [found.dictionary.kind, "principal components", "random directions"]
+    nulls = [found.random]
+    if found.surrogate is not None:
+        names.append("Gaussian activity")
+        nulls.append(found.surrogate.scores)
+    means = [*value.tolist(), *(float(s.mean()) for s in nulls)]
     table = xr.Dataset(
         {
-            "estimate": ("dictionary", [*value.tolist(), float(null.mean())]),
-            "ci_low": ("dictionary", [*lows, float(np.quantile(null, 0.025))]),
-            "ci_high": ("dictionary", [*highs, float(np.quantile(null, 0.975))]),
+            "estimate": ("dictionary", means),
+            "ci_low": ("dictionary", [*lows, *(float(s.min()) for s in nulls)]),
+            "ci_high": ("dictionary", [*highs, *(float(s.max()) for s in nulls)]),
         },
         coords={"dictionary": np.array(names)},
-        attrs={"reduction": "none; interval of random: 95 % of random dictionaries"},
+        attrs={
+            "reduction": "none; of random directions and Gaussian activity the range"
+        },
     )
     table["estimate"].attrs.update(
         long_name="explained variance", units="proportion", better="higher"
@@ -128,7 +158,9 @@ def feature_table(site: str, found: Found) -> xr.Dataset:
         s = found.stability
         columns["stability"] = s.feature
         columns["most_similar"] = s.largest.mean(axis=0)
-        columns["stability_null"] = np.quantile(s.null, 0.95, axis=0)
+        again = None if found.surrogate is None else found.surrogate.matched
+        null = s.null if again is None else again
+        columns["stable"] = s.feature > np.quantile(null, 0.95)
     table = xr.Dataset(
         {k: ("unit", v) for k, v in columns.items()},
         coords=_labels(site, np.arange(len(f.share))),

@@ -28,21 +28,28 @@ def summary_of(
     v = {str(k): float(x.values) for k, x in estimate.data_vars.items()}
     where = " on held-out trials" if held_out else ""
     sparse = dictionary.kind not in ("nmf", "ica")
+    null = (
+        "random directions"
+        if v["null_mean"] == v["random"]
+        else "and the same on Gaussian activity of the same covariance"
+    )
     active = f", {v['l0']:.1f} of them at a time," if sparse else ""
     text = (
         f"{v['n_features']:.0f} features ({dictionary.kind}){active} explain "
         f"{_percent(v['estimate'])} [{100 * v['ci_low']:.3g}, {100 * v['ci_high']:.3g}] of "
         f"the variance of {site}{where}, {v['rank']:.0f} principal components "
         f"{_percent(v['pca'])} (difference {100 * v['gain']:.2g} points "
-        f"[{100 * v['gain_low']:.2g}, {100 * v['gain_high']:.2g}]), random dictionaries "
+        f"[{100 * v['gain_low']:.2g}, {100 * v['gain_high']:.2g}]), {null} "
         f"{_percent(v['null_mean'])} (p = {v['p_value']:.2g}, n = {v['n']:.0f} trials)."
     )
     if "stability" not in v:
         return text
+    expected = f"random directions {v['stability_random']:.2f}"
+    if "stability_null" in v:
+        expected = f"Gaussian activity {v['stability_null']:.2f}, {expected}"
     return text + (
         f" Features return from other seeds with a mean cosine of {v['stability']:.2f} "
-        f"(random dictionaries {v['stability_null']:.2f}); {_percent(v['dead'])} are never "
-        "active."
+        f"({expected}); {_percent(v['dead'])} are never active."
     )
 
 
@@ -67,11 +74,24 @@ def methods_text(site: str, found: Found, others: Sequence[Dictionary]) -> str:
         f"{how} Explained variance: 1 minus the sum of squared residuals over the sum of "
         "squares about the mean, over all scored rows; 95 % percentile bootstrap over "
         f"{split.over}, given the dictionaries. Compared with the {found.rank} leading principal components of the "
-        f"other folds, and with {len(found.null)} random dictionaries of as many "
+        f"other folds, and with {len(found.random)} random dictionaries of as many "
         "directions with the covariance of the activity, of which each row takes the "
-        "best ones by least squares (one-sided p). Share of a feature: loss of explained "
+        f"best ones by least squares{_surrogate_text(found)}. Share of a feature: loss of "
+        "explained "
         "variance when it is silenced; jackknife over the same parts. Stability: cosine "
         "of decoder directions matched one to one (Hungarian method)."
+    )
+
+
+def _surrogate_text(found: Found) -> str:
+    if found.surrogate is None:
+        return " (one-sided permutation p)"
+    trained = found.surrogate.matched is not None
+    what = "trained and scored alike" if trained else "scored"
+    return (
+        f"; and with {len(found.surrogate.scores)} dictionaries {what} on Gaussian "
+        "activity of the same mean and covariance (one-sided p: Student's t for one more "
+        "draw of this null, with the variance of the bootstrap added)"
     )
 
 
@@ -85,8 +105,9 @@ def figures(site: str, found: Found) -> list[FigureSpec]:
         x="dictionary",
         caption=(
             f"Explained variance of {site} by {found.dictionary.n_features} features "
-            f"({kind}), by as many principal components as are active, and by random "
-            "dictionaries; 95 % intervals."
+            f"({kind}) and by as many principal components as are active (95 % "
+            "intervals), by random directions, and by the same kind of dictionary on "
+            "activity without sparse structure (range)."
         ),
         x_label="dictionary",
         y_label="explained variance",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "METHODS",
     "Settings",
     "fit_dictionaries",
+    "fit_parts",
     "make_settings",
     "train_dictionary",
 ]
@@ -254,18 +255,11 @@ def fit_dictionaries(
     masks = [
         np.ones(len(sample.x), bool) if u is None else u[sample.trial] for u in used
     ]
-    if settings.method in SPARSE:
-        parts = _autoencoders(sample.x, masks, settings, seeds)
-    else:
-        one = nmf_parts if settings.method == "nmf" else ica_parts
-        size, most = settings.n_features, settings.n_epochs or EPOCHS
-        parts = [
-            one(sample.x[m], size, most, s) for m, s in zip(masks, seeds, strict=True)
-        ]
+    models = fit_parts(sample.x, masks, settings, seeds)
     hashes = trial_hashes(system)
     given = system.activity(site)["unit_id"].values.astype(str).tolist()
     found = []
-    for part, mask, seed in zip(parts, masks, seeds, strict=True):
+    for model, mask, seed in zip(models, masks, seeds, strict=True):
         trials = np.unique(sample.trial[mask])
         info = {
             "method": settings.method,
@@ -275,20 +269,34 @@ def fit_dictionaries(
             "n_trials": len(trials),
             "n_epochs": settings.n_epochs,
             "learning_rate": settings.learning_rate,
-            **part.pop("info", {}),
+            **model.info,
         }
-        found.append(
-            Dictionary(
-                kind=settings.method,
-                **part,
-                units=sample.units,
-                site=site,
-                name=f"{settings.method} {settings.n_features} of {site}",
-                info=info,
-                trained_on=hashes[trials],
-            ).aligned(given)
+        labelled = replace(
+            model,
+            units=sample.units,
+            site=site,
+            name=f"{settings.method} {settings.n_features} of {site}",
+            info=info,
+            trained_on=hashes[trials],
         )
+        found.append(labelled.aligned(given))
     return found
+
+
+def fit_parts(
+    x: npt.NDArray[np.floating],
+    masks: Sequence[npt.NDArray[np.bool_]],
+    settings: Settings,
+    seeds: Sequence[int],
+) -> list[Dictionary]:
+    """Train one dictionary for each set of rows and seed; units have no ids."""
+    if settings.method in SPARSE:
+        parts = _autoencoders(x, masks, settings, seeds)
+    else:
+        one = nmf_parts if settings.method == "nmf" else ica_parts
+        size, most = settings.n_features, settings.n_epochs or EPOCHS
+        parts = [one(x[m], size, most, s) for m, s in zip(masks, seeds, strict=True)]
+    return [Dictionary(kind=settings.method, **part) for part in parts]
 
 
 def _autoencoders(
