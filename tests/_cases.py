@@ -216,7 +216,7 @@ CASES = {
         {
             "models": {"signed": SIGNED, "size": SIZES},
             "on": "stimulus",
-            "over": "time",
+            "over": ("site", "time"),
             "distance": "euclidean",
             "comparator": "spearman",
             "correction": "fdr",
