@@ -89,6 +89,9 @@ ABLATE = {
     "not_aligned": RANDOM,
 }
 LAYERS = features_of_the_task()
+PLACES = pd.DataFrame(
+    {"x": [0.0, 1.0, 0.0, 1.0], "y": [0.0, 0.0, 1.0, 1.0]}, [f"u{i}" for i in range(4)]
+)
 CASES = {
     "psychometric": Case(
         "behavior.psychometric",
@@ -198,6 +201,32 @@ CASES = {
         "representation.latency",
         {"target": "side", **{"n_permutations": 0}},
         names=("target",),
+        missing="refused",
+    ),
+    "rdm over time": Case(
+        "representation.rdm",
+        {
+            "on": "condition",
+            "noise": "diagonal",
+            "over": ["site", "time"],
+            "window": 3,
+            **FEW,
+        },
+        names=("on",),
+        missing="refused",
+    ),
+    "searchlight": Case(
+        "representation.searchlight",
+        {
+            "target": "prior",
+            "site": "early",
+            "on": "stimulus",
+            "radius": 1.5,
+            "distance": "euclidean",
+            "coordinates": PLACES,
+            **FEW,
+        },
+        names=("on", "target"),
         missing="refused",
     ),
     "rsa": Case(

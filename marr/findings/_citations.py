@@ -215,6 +215,13 @@ CITATIONS: dict[str, Citation] = {
         "Frontiers in Systems Neuroscience 2, 4",
         "10.3389/neuro.06.004.2008",
     ),
+    "kriegeskorte2006": Citation(
+        "Kriegeskorte, N., Goebel, R. and Bandettini, P.",
+        2006,
+        "Information-based functional brain mapping",
+        "Proceedings of the National Academy of Sciences 103, 3863-3868",
+        "10.1073/pnas.0600244103",
+    ),
     "walther2016": Citation(
         "Walther, A., Nili, H., Ejaz, N., Alink, A., Kriegeskorte, N. and Diedrichsen, J.",
         2016,

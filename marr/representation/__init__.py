@@ -29,6 +29,7 @@ from marr.representation._rsa._compare_rdms import compare_rdms
 from marr.representation._rsa._models import Interpolated, Selected, Weighted
 from marr.representation._rsa._rdm import rdm
 from marr.representation._rsa._rsa import rsa
+from marr.representation._rsa._searchlight import searchlight
 from marr.representation._units._demix import demix
 from marr.representation._units._heterogeneity import heterogeneity
 from marr.representation._units._mixed import mixed_selectivity
@@ -71,6 +72,7 @@ __all__ = [
     "pairwise_correlations",
     "rdm",
     "rsa",
+    "searchlight",
     "selectivity",
     "subspace_overlap",
     "targeted_axes",
