@@ -158,17 +158,19 @@ class Design:
     def band_rights(self, at: int, mixture: tuple[float, ...]) -> list[torch.Tensor]:
         """Return what each band adds to `right` of a basis, (n_rest, r) each."""
         basis, train = self.basis(at, mixture), self.trains[at]
-        found = []
+        found, start = [], 0
         for band, weight in enumerate(self._weights(at, mixture)):
-            if self.grams is not None:
+            if weight <= 0:
+                found.append(torch.zeros_like(basis.right))
+            elif self.grams is not None:
                 across = centered_across(self._gram(band, at), train)
                 found.append(weight * across @ basis.left)
-                continue
-            x = (self.columns or [])[band]
-            mean, scale = train_scale(x, train, self.standardize)
-            x = (x - mean) * scale
-            axes = x[train].mT @ basis.left / basis.values
-            found.append(weight * x[~train] @ axes)
+            elif self.columns is not None and basis.axes is not None:
+                x = self.columns[band]
+                mean, scale = train_scale(x, train, self.standardize)
+                axes = basis.axes[start : start + x.shape[1]]
+                start += x.shape[1]
+                found.append(((x - mean) * scale)[~train] @ axes * weight**0.5)
         return found
 
     def _weights(self, at: int, mixture: tuple[float, ...]) -> list[float]:

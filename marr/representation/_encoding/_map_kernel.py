@@ -44,11 +44,14 @@ class Basis(NamedTuple):
         The other rows, in order.
     values : array of shape (r,)
         Sums of squares along the axes.
+    axes : array of shape (n_features, r) or None
+        The axes, where features are fewer than rows.
     """
 
     left: Float[Tensor, "train r"]
     right: Float[Tensor, "rest r"]
     values: Float[Tensor, " r"]
+    axes: Float[Tensor, "p r"] | None = None
 
 
 def train_scale(
@@ -108,7 +111,8 @@ def primal_basis(
     values, vectors = torch.linalg.eigh(inside.mT @ inside)
     keep = values > RANK * values[-1].clamp(min=1e-300)
     axes = vectors[:, keep]
-    return Basis(inside @ axes, ((x[~train] - mean) * scale) @ axes, values[keep])
+    right = ((x[~train] - mean) * scale) @ axes
+    return Basis(inside @ axes, right, values[keep], axes)
 
 
 def candidate_errors(

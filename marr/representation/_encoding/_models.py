@@ -127,7 +127,7 @@ class RidgeMap:
                 error[g] += found[0]  # rows of fold f, without g as well
                 error[f] += found[1]
             value, at = error[:, :-1].min(dim=1)
-            better = value < best
+            better = value < best * (1.0 - TIE)
             choice = torch.where(better, at + m * n, choice)
             best = torch.where(better, value, best)
             plain = error[:, -1]
@@ -164,6 +164,8 @@ class RidgeMap:
         return np.asarray(table[(choice // len(self.penalties)).numpy(force=True)])
 
 
+TIE = 1e-9
+"""A later mixture must be better by more than this share of the error."""
 NO_INNER = (
     "choosing a penalty (or components, or a site) inside the training folds needs at "
     "least three folds. Use more groups or rows, or give one: penalties=[1.0], or "
@@ -264,7 +266,10 @@ def mixtures_of(
     if n_bands == 2:
         inside = max(1, n_mixtures - 2)
         ratio = np.logspace(-3, 3, inside) if inside > 1 else np.ones(1)
-        shares = [(0.0, 1.0), *((r / (1 + r), 1 / (1 + r)) for r in ratio), (1.0, 0.0)]
+        ratio = ratio[
+            np.argsort(np.abs(np.log(ratio)), kind="stable")
+        ]  # even ones first
+        shares = [*((r / (1 + r), 1 / (1 + r)) for r in ratio), (0.0, 1.0), (1.0, 0.0)]
         return tuple((float(a), float(b)) for a, b in shares)
     eye = np.eye(n_bands)
     edges = [(eye[i] + eye[j]) / 2 for i in range(n_bands) for j in range(i)]
