@@ -22,8 +22,9 @@ __all__ = [
     "draw_means",
     "fold_correct",
     "held_out_correct",
+    "noise_root",
     "parallelism",
-    "shrunk_scatter",
+    "shrunk_covariance",
     "span_coordinates",
     "whiten_within",
 ]
@@ -78,11 +79,10 @@ def span_coordinates(x: Rows) -> Rows:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
-def shrunk_scatter(x: Rows) -> tuple[Float[ndarray, "r r"], float]:
+def shrunk_covariance(x: Rows) -> tuple[Float[ndarray, "r r"], float]:
     """Covariance of centered rows, shrunk to a multiple of the identity.
 
-    The intensity of Ledoit and Wolf (2004). Also returns the weight that one row's
-    outer product has in it.
+    The intensity, which is returned as well, is that of Ledoit and Wolf (2004).
     """
     n, p = x.shape
     scatter = x.T @ x
@@ -92,10 +92,30 @@ def shrunk_scatter(x: Rows) -> tuple[Float[ndarray, "r r"], float]:
     fourth = float(((x**2).sum(axis=1) ** 2).sum()) / n
     noise = (fourth - square) / (n * p)
     mix = float(np.clip(noise / spread, 1e-3, 1.0)) if spread > 0 else 1.0
-    weight = (1.0 - mix) / n
-    covariance = weight * scatter
+    covariance = (1.0 - mix) / n * scatter
     covariance[np.diag_indices(p)] += mix * mean
-    return covariance, weight
+    return covariance, mix
+
+
+def noise_root(
+    x: Rows,
+    codes: Int[ndarray, " rows"],
+    means: Float[ndarray, "conditions r"],
+    weights: Float[ndarray, " rows"],
+    mix: float,
+) -> Float[ndarray, "r r"]:
+    """Lower factor of the covariance within conditions, shrunk by a given intensity.
+
+    The identity is scaled by all variance, as in `shrunk_covariance`, so that the two
+    differ by the condition means alone.
+    """
+    total = weights.sum()
+    left = x - means[codes]
+    covariance = (1.0 - mix) / total * ((left * weights[:, None]).T @ left)
+    middle = weights @ x / total
+    size = (weights @ (x**2)).sum() / total - middle @ middle
+    covariance[np.diag_indices(len(covariance))] += mix * size / x.shape[1]
+    return np.linalg.cholesky(covariance)
 
 
 def draw_means(

@@ -19,9 +19,9 @@ from marr.representation._geometry._cloud import (
 )
 from marr.representation._geometry._dimension_methods import FEWEST_ROWS, Points
 from marr.representation._geometry._neighbor_kernel import spectrum
-from marr.representation._plan import autocorrelated
+from marr.representation._plan import Plan, autocorrelated
 from marr.representation._rows import site_patterns
-from marr.representation._rsa._rdm_job import plan_rdm
+from marr.stats import folds
 from marr.systems import site_list
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from marr.representation._plan import Plan
     from marr.systems import System
 
 __all__ = ["Source", "make_source"]
@@ -269,27 +268,50 @@ def make_source(
 
 
 def _plan(system: System, conditions: Conditions, least: int, seed: int) -> Plan | None:
-    """Return folds of trials; with `least` as many as hold every condition in each."""
+    """Return folds of trials; with `least` as many as hold every condition in each.
 
-    def made(n_folds: int | None) -> Plan | None:
-        return plan_rdm(
-            system,
-            conditions,
-            n_folds=n_folds,
-            null="auto",
-            n_permutations=0,
-            seed=seed,
-        )
-
-    plan = made(None)
+    Folds are balanced over conditions and keep groups whole; neighbors may part, since
+    nothing is fitted in one fold and tested in another.
+    """
+    plan = _folds(system, conditions, 10, seed)
     while plan is not None and plan.n_folds > max(least, 2) and least:
         if not _lacks(conditions, plan).any():
             break
-        fewer = made(plan.n_folds - 1)
-        if fewer is None or fewer.n_folds >= plan.n_folds:
-            break
-        plan = fewer
+        plan = _folds(system, conditions, plan.n_folds - 1, seed)
     return plan
+
+
+def _folds(system: System, conditions: Conditions, most: int, seed: int) -> Plan | None:
+    """Return at most so many folds, None where a condition occurs on one trial only."""
+    codes, groups = conditions.codes, system.groups()
+    n = len(codes)
+    if groups is not None and int(groups.max()) + 1 == n:
+        groups = None
+    most = min(most, n if groups is None else int(groups.max()) + 1)
+    labels = None
+    if not conditions.timed:
+        most = min(most, int(np.bincount(codes[codes >= 0]).min()))
+        labels = codes + 1 if (codes < 0).any() else codes
+        if groups is not None and _whole(labels, groups):
+            labels = None
+    if most < 2:
+        return None
+    fold = folds(n, n_folds=most, groups=groups, labels=labels, seed=seed)
+    nothing = np.empty((0, n), dtype=np.intp)
+    return Plan(
+        np.asarray(fold, dtype=np.intp),
+        "free",
+        nothing,
+        np.arange(n),
+        "trials",
+        system.group_column,
+    )
+
+
+def _whole(labels: npt.NDArray[np.intp], groups: npt.NDArray[np.intp]) -> bool:
+    """Tell whether labels are constant in groups."""
+    first = np.unique(groups, return_index=True)[1]
+    return bool((labels == labels[first[groups]]).all())
 
 
 def _lacks(conditions: Conditions, plan: Plan) -> npt.NDArray[np.bool_]:

@@ -106,7 +106,8 @@ def geometry(
         Shuffles of the labels, and random arrangements of the conditions; 0 makes no
         test.
     n_resamples : int
-        Weightings of the trials behind each interval.
+        Weightings of the trials behind each interval; as few as 20 are taken where there
+        are many units and trials.
     seed : int
         Seed of everything random.
 
@@ -186,7 +187,7 @@ def geometry(
         estimate=estimate,
         summary=partial(summary, n_trials=len(design.codes), total=splits.total),
         question=_question(design, found_sites),
-        methods=methods_text(job, counts),
+        methods=methods_text(job, counts, found),
         tables={"dichotomy": table, "plane": plane_table(table)},
         figures=figures(design),
         notes=[*notes, *constant_note(constant), *plan.notes],

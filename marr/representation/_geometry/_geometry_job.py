@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "SiteGeometry", "site_geometry"]
 
+WORK = 20_000_000_000
+"""Multiplications that the weightings of the trials may take."""
+FEWEST_DRAWS = 20
 MOST_PAIRED = 8
 """With more conditions the parallelism of a nameless split is not searched for."""
 
@@ -43,6 +46,8 @@ class SiteGeometry:
         Accuracy, worst condition, CCGP and parallelism of each split.
     split_null : array of shape (n_draws, n_splits)
         Accuracy under shuffled labels.
+    n_weightings : int
+        Weightings behind `spread`: fewer where there are many units and trials.
     """
 
     value: npt.NDArray[np.float64]
@@ -51,6 +56,7 @@ class SiteGeometry:
     null: npt.NDArray[np.float64]
     splits: dict[str, npt.NDArray[np.float64]]
     split_null: npt.NDArray[np.float64]
+    n_weightings: int
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,12 @@ def site_geometry(x: npt.NDArray[np.float64], job: Job, *, stream: int) -> SiteG
     space = make_space(x, design.codes, plan.folds, design.n_conditions)
     rng = np.random.default_rng([job.seed, stream])
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)
+    cost = plan.n_folds * space.x.size * space.x.shape[1]
+    n_weightings = max(
+        min(job.n_resamples, FEWEST_DRAWS), min(job.n_resamples, WORK // cost)
+    )
     drawn = np.random.default_rng(job.seed).exponential(
-        size=(job.n_resamples, int(units.max()) + 1)
+        size=(n_weightings, int(units.max()) + 1)
     )
     weights = np.concatenate([np.ones((1, len(x))), drawn[:, units]])
     shuffled = design.codes[plan.indices[: job.n_permutations]]
@@ -112,6 +122,7 @@ def site_geometry(x: npt.NDArray[np.float64], job: Job, *, stream: int) -> SiteG
         np.stack([m[:n] for m in merged], axis=1),
         _split_table(space, job, weighted, found),
         null["accuracy"],
+        n_weightings,
     )
 
 

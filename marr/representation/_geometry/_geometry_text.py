@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import special
 
 from marr.findings import FigureSpec
-from marr.stats import max_statistic, permutation_p
+from marr.stats import binomial_interval, max_statistic, permutation_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +42,15 @@ def labelled(
     """Return the quantities of all sites with intervals and tests."""
     dims = ("site", "quantity")
     value = np.stack([f.value for f in found])
-    reach = _t(plan) * np.stack([f.spread for f in found])
+    reach = np.stack([_t(plan, f) * f.spread for f in found])
     floor = np.array([-1.0 if q.measure == "parallelism" else 0.0 for q in wanted])
+    low, high = value - reach, value + reach
+    counted = np.array([q.measure in ("decoding", "xor", "ccgp") for q in wanted])
+    low, high = _no_narrower(value, low, high, counted, len(plan.units))
     data: dict[str, Any] = {
         "estimate": (dims, value),
-        "ci_low": (dims, np.maximum(value - reach, np.minimum(floor, value))),
-        "ci_high": (dims, np.minimum(value + reach, np.maximum(1.0, value))),
+        "ci_low": (dims, np.maximum(low, floor)),
+        "ci_high": (dims, np.minimum(high, 1.0)),
     }
     if all(len(f.null) for f in found):
         null = np.stack([f.null for f in found], axis=1)
@@ -69,8 +72,23 @@ def labelled(
     return out
 
 
-def _t(plan: Plan) -> float:
-    return float(special.stdtrit(len(np.unique(plan.units)) - 1, 0.975))
+def _t(plan: Plan, found: SiteGeometry) -> float:
+    dof = min(len(np.unique(plan.units)), found.n_weightings) - 1
+    return float(special.stdtrit(dof, 0.975))
+
+
+def _no_narrower(
+    value: npt.NDArray[np.float64],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    counted: npt.NDArray[np.bool_],
+    n: int,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Widen intervals of accuracies to Wilson's: near 0 and 1 weightings do not vary."""
+    least, most = binomial_interval(value[:, counted] * n, n)
+    low[:, counted] = np.minimum(low[:, counted], least)
+    high[:, counted] = np.maximum(high[:, counted], most)
+    return low, high
 
 
 def _tests(
@@ -100,9 +118,16 @@ def split_table(
     keys = [k for k in found[0].splits if k != "spread"]
     data: dict[str, Any] = {k: (dims, np.stack([f.splits[k] for f in found])) for k in keys}  # fmt: skip
     value = data["estimate"][1]
-    reach = _t(plan) * np.stack([f.splits["spread"] for f in found])
-    data["ci_low"] = (dims, np.maximum(value - reach, 0.0))
-    data["ci_high"] = (dims, np.minimum(value + reach, 1.0))
+    reach = np.stack([_t(plan, f) * f.splits["spread"] for f in found])
+    low, high = _no_narrower(
+        value,
+        value - reach,
+        value + reach,
+        np.ones(value.shape[1], bool),
+        len(plan.units),
+    )
+    data["ci_low"] = (dims, np.maximum(low, 0.0))
+    data["ci_high"] = (dims, np.minimum(high, 1.0))
     data["separable"] = (dims, data["worst"][1] > 0.5)
     if all(len(f.split_null) for f in found):
         null = np.stack([f.split_null for f in found], axis=1)
@@ -183,7 +208,9 @@ def _number(at: xr.Dataset, i: int, *, short: bool) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]{tested}"
 
 
-def methods_text(job: Job, counts: npt.NDArray[np.intp]) -> str:
+def methods_text(
+    job: Job, counts: npt.NDArray[np.intp], found: Sequence[SiteGeometry]
+) -> str:
     """Return how the numbers were made."""
     design, splits, plan = job.design, job.splits, job.plan
     shown = f"{int(splits.counted.sum())} of {splits.total:,}" if splits.sampled else f"all {splits.total:,}"  # fmt: skip
@@ -211,8 +238,9 @@ def methods_text(job: Job, counts: npt.NDArray[np.intp]) -> str:
             "length that is not noise."
         )
     text += (
-        f" Intervals (95 %): spread over {job.n_resamples} random weightings of "
-        f"{plan.unit_name}."
+        f" Intervals (95 %): spread over {min(f.n_weightings for f in found)} random "
+        f"weightings of {plan.unit_name} (means and noise fitted anew), for accuracies no "
+        "narrower than Wilson's."
     )
     if job.n_permutations:
         text += (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import cho_solve, solve_triangular
 
 from marr.representation._geometry import _dichotomy_kernel as kernel
 
@@ -50,21 +50,21 @@ class Fold:
     test : bool array of shape (n_rows,)
     z : array of shape (n_rows, r)
         Whitened by all variance of the training rows.
-    y : array of shape (n_rows, r)
-        Whitened by what conditions leave of it.
     center : array of shape (r,)
     root : array of shape (r, r)
-        Lower factor of the noise covariance behind `y`.
+        Lower factor of the covariance that conditions leave.
     weight : float
         Share of one row in the covariance behind `z`.
+    mix : float
+        Share of the identity in it.
     """
 
     test: npt.NDArray[np.bool_]
     z: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
     center: npt.NDArray[np.float64]
     root: npt.NDArray[np.float64]
     weight: float
+    mix: float
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,25 @@ class Space:
         return Products(products, gram, codes[:, fold.test], None)
 
     def reweighted(self, fold: Fold, weights: npt.NDArray[np.float64]) -> Products:
-        """Return products under weights of the rows, of shape (n_draws, n_rows)."""
-        train = ~fold.test
-        codes = np.broadcast_to(self.codes, weights.shape)
-        means, _ = kernel.draw_means(
-            fold.y[train], codes[:, train], weights[:, train], self.n_conditions
-        )
-        return Products(
-            fold.y[fold.test] @ means.mT,
-            means @ means.mT,
-            codes[:, fold.test],
-            weights[:, fold.test],
-        )
+        """Return products under weights of the rows, of shape (n_draws, n_rows).
+
+        Means and noise covariance are those of the weighted training rows: with the
+        noise of the data kept, intervals would be too narrow where codes are strong.
+        """
+        train, k = ~fold.test, self.n_conditions
+        x, seen = self.x[train] - fold.center, self.x[fold.test] - fold.center
+        codes = self.codes[train]
+        products = np.empty((len(weights), len(seen), k))
+        gram = np.empty((len(weights), k, k))
+        for i, weight in enumerate(weights[:, train]):
+            means, _ = kernel.draw_means(x, codes[None], weight[None], k)
+            inverse = cho_solve(
+                (kernel.noise_root(x, codes, means[0], weight, fold.mix), True),
+                means[0].T,
+            )
+            products[i], gram[i] = seen @ inverse, means[0] @ inverse
+        many = np.broadcast_to(self.codes[fold.test], (len(weights), len(seen)))
+        return Products(products, gram, many, weights[:, fold.test])
 
     def moved(self, fold: Fold, centroids: npt.NDArray[np.float64]) -> Products:
         """Return products with condition means put elsewhere; noise stays.
@@ -135,13 +142,14 @@ class Space:
         Length is measured in units of noise, so that conditions stay as discriminable
         from the middle as they are, while their arrangement is random.
         """
-        means, count = kernel.draw_means(
-            self.x, self.codes[None], None, self.n_conditions
-        )
-        root = _noise_root(self.x, means[0], count[0])
+        means, _ = kernel.draw_means(self.x, self.codes[None], None, self.n_conditions)
+        _, mix = kernel.shrunk_covariance(self.x)
+        even = np.ones(len(self.x))
+        root = kernel.noise_root(self.x, self.codes, means[0], even, mix)
         middle = means[0].mean(axis=0)
         length = np.sqrt((_whiten(root, means[0] - middle) ** 2).sum(axis=1))
         drawn = rng.normal(size=(n_draws, self.n_conditions, self.x.shape[1]))
+        drawn -= drawn.mean(axis=1, keepdims=True)  # directions from a common middle
         drawn *= (length / np.sqrt((drawn**2).sum(axis=-1)))[..., None]
         return drawn @ root.T + middle
 
@@ -170,26 +178,14 @@ def make_space(
     for f in range(int(fold.max()) + 1):
         test = fold == f
         center = x[~test].mean(axis=0)
-        covariance, weight = kernel.shrunk_scatter(x[~test] - center)
+        seen = x[~test] - center
+        covariance, mix = kernel.shrunk_covariance(seen)
         z = _whiten(np.linalg.cholesky(covariance), x - center)
-        means, count = kernel.draw_means(
-            x[~test] - center, codes[None, ~test], None, n_conditions
-        )
-        root = _noise_root(x[~test] - center, means[0], count[0])
-        folds.append(Fold(test, z, _whiten(root, x - center), center, root, weight))
+        even = np.ones(len(seen))
+        means, _ = kernel.draw_means(seen, codes[None, ~test], None, n_conditions)
+        root = kernel.noise_root(seen, codes[~test], means[0], even, mix)
+        folds.append(Fold(test, z, center, root, (1 - mix) / len(seen), mix))
     return Space(x, codes, n_conditions, tuple(folds))
-
-
-def _noise_root(
-    x: npt.NDArray[np.float64],
-    means: npt.NDArray[np.float64],
-    count: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Lower factor of the shrunk covariance of rows less that of condition means."""
-    center = x.mean(axis=0)
-    covariance, weight = kernel.shrunk_scatter(x - center)
-    far = (means - center) * np.sqrt(weight * count)[:, None]
-    return np.linalg.cholesky(covariance - far.T @ far)
 
 
 def _whiten(
