@@ -87,6 +87,8 @@ class CellResult:
         Score by training and test time.
     settled : float
         Share of the fits of the data that converged.
+    choice : array of shape (n_draws, n_times, n_folds) or None
+        Index of the penalty of every draw.
     """
 
     score: npt.NDArray[np.float64]
@@ -97,6 +99,7 @@ class CellResult:
     penalty: npt.NDArray[np.float64]
     across: npt.NDArray[np.float64] | None = None
     settled: float = 1.0
+    choice: npt.NDArray[np.int64] | None = None
 
 
 def run_cell(
@@ -165,10 +168,11 @@ def _run(
 ) -> list[CellResult]:
     penalties = settings.tensor(np.asarray(settings.penalties))
     n_times, n_targets, kind = len(data), len(draws), KINDS[settings.kind]
-    scores, squares, first = [], [], None
+    scores, squares, choices, first = [], [], [], None
     for block in blocks(data, layout, draws, nuisances, settings, alone=across):
         found = _in_parts(block.problem, splits, settings, penalties, n_targets)
         scores.append(block.by_draw(found.score).numpy(force=True))
+        choices.append(block.by_draw(found.choice.movedim(0, -1)).numpy(force=True))
         if across:
             pairs = across_times(block.problem, splits, kind, found.models)
             split = pairs.reshape(n_times, n_times, -1, n_targets)
@@ -177,7 +181,7 @@ def _run(
     if first is None:
         msg = "internal: there is always draw 0, the data"
         raise AssertionError(msg)
-    score = np.concatenate(scores)
+    score, choice = np.concatenate(scores), np.concatenate(choices)
     square = np.concatenate(squares) if across else None
     part, whole, predicted, truth = (v[:n_times].numpy(force=True) for v in first.kept)
     return [
@@ -189,6 +193,7 @@ def _run(
             truth[:, :, k],
             penalty=penalties[first.choice[:, :n_times, k]].numpy(force=True),
             across=None if square is None else square[..., k],
+            choice=choice[:, :, k],
             settled=float(first.settled[:, :n_times, k].double().mean()),
         )
         for k in range(n_targets)

@@ -185,8 +185,6 @@ def decode(
     estimate, tables, notes = jobs.score_tables(
         job, correction, cross_temporal=cross_temporal
     )
-    unit_tables, unit_notes = jobs.unit_tables(job)
-    tables |= unit_tables
     return Draft(
         estimate=estimate,
         summary=partial(summarize, targets=job.targets, unit=job.layout.time_unit),
@@ -203,7 +201,6 @@ def decode(
             *map_notes(estimate, job.targets, tables.get("baseline")),
             *option_notes(job, n_permutations),
             *notes,
-            *unit_notes,
         ],
         citations=_citations(job, correction, cross_temporal=cross_temporal),
         generalizes_over=job.plan.unit_name,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from marr.representation._probes._core import CellResult
     from marr.systems import System
 
-__all__ = ["Job", "choose_probe", "prepare", "score_tables", "unit_tables"]
+__all__ = ["Job", "choose_probe", "prepare", "score_tables"]
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _design(
 def score_tables(
     job: Job, correction: str, *, cross_temporal: bool
 ) -> tuple[xr.Dataset, dict[str, xr.Dataset], list[Note]]:
-    """Return the map, its averages and generalization over time, and notes."""
+    """Return the map; its averages, generalization over time, units; notes."""
     layout, names, attrs = job.layout, job.names, score_attrs(job.targets)
     results = job.run(across=cross_temporal)
     scores = make_map(results, layout, job.plan, job.targets, seed=job.seed)
@@ -209,11 +209,18 @@ def score_tables(
             results, layout, correction, attrs, names=names
         )
     settled = float(np.mean([r.settled for cells in results for r in cells]))
-    return estimate, tables, unsettled_notes(settled)
+    unit_tables, notes = _unit_tables(job, results)
+    return estimate, tables | unit_tables, [*unsettled_notes(settled), *notes]
 
 
-def unit_tables(job: Job) -> tuple[dict[str, xr.Dataset], list[Note]]:
-    """Return the table of units and the baselines, both without a time axis."""
+def _unit_tables(
+    job: Job, results: list[list[CellResult]]
+) -> tuple[dict[str, xr.Dataset], list[Note]]:
+    """Return the table of units and the baselines, both without a time axis.
+
+    A map without a time axis was made from the same rows: its results serve.
+    """
+    same = job.layout.times is None
     over = ("site",) if job.layout.by_site else ()
     layout = build_layout(job.system, job.target, sites=job.sites, over=over)
     design = _design(job.system, job.control, layout)
@@ -223,16 +230,20 @@ def unit_tables(job: Job) -> tuple[dict[str, xr.Dataset], list[Note]]:
     )
     plain = replace(job, layout=layout, draws=only_data, design=design)
     sets = (job.plan.folds, job.system.halves)
+    fits = results if same else plain.run()
     found = [
-        unit_table(layout, results, target, design, *sets, job.settings)
-        for target, results in zip(job.targets, plain.run(), strict=True)
+        unit_table(layout, cells, target, design, *sets, job.settings)
+        for target, cells in zip(job.targets, fits, strict=True)
     ]
     tables = {"unit": _by_target([table for table, _ in found], job)}
     baselines = [b for t in job.targets if (b := _baseline(plain, t)) is not None]
     if baselines:
         tables["baseline"] = _by_target(baselines, job)
     if job.n_shuffles:
-        nulls = [unit_null(layout, d, design, *sets, job.settings) for d in job.draws]
+        nulls = [
+            unit_null(layout, d, design, *sets, job.settings, results=r if same else ())
+            for d, r in zip(job.draws, results, strict=True)
+        ]
         tables["null"] = _by_target(nulls, job)
     return tables, found[0][1]
 

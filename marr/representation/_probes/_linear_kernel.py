@@ -250,6 +250,7 @@ def choose_penalties(
         if sources is not None:
             sources = _first_outputs(sources, problem)
     if sources is None:
+        problem = problem._replace(y=problem.y - problem.y.mean(dim=1, keepdim=True))
         masks = [rows for rows, _ in sets] + [t for _, ts in sets for _, t in ts]
         sources = make_sources(problem, torch.stack(masks))
     loss = problem.x.new_zeros((*shape, len(penalties)))
@@ -267,8 +268,8 @@ def _first_outputs(sources: Sources, problem: Problem) -> Sources:
     """Return the sums of a problem that keeps the first of two outputs."""
     if sources.sums is None:
         return sources._replace(problem=problem)
-    a, aa, ay = sources.sums
-    return sources._replace(problem=problem, sums=(a, aa, ay[..., ::2]))
+    kept = {k: getattr(sources.sums, k)[..., ::2] for k in ("ay", "y", "yy")}
+    return sources._replace(problem=problem, sums=sources.sums._replace(**kept))
 
 
 def _errors(

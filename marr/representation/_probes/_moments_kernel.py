@@ -106,13 +106,23 @@ class TrainSet(NamedTuple):
     z: Tensor | None
 
 
+class Sums(NamedTuple):
+    """Sums over rows: of activity and nuisances a, of targets y, of their products."""
+
+    a: Tensor  # (times, 1, units + nuisances)
+    aa: Tensor  # (times, units + nuisances, units + nuisances)
+    ay: Tensor  # (times, units + nuisances, draws * outputs)
+    y: Tensor  # (1 or times, 1, draws * outputs)
+    yy: Tensor  # (1 or times, draws * outputs)
+
+
 class Sources(NamedTuple):
     """A problem with the sums of its atoms (None where they would not pay)."""
 
     problem: Problem
     full: Tensor  # (times, rows, units + nuisances)
     atom: Tensor | None  # (rows,)
-    sums: tuple[Tensor, Tensor, Tensor] | None  # of a, aa, ay: each atom, then all
+    sums: Sums | None  # with a first axis: each atom, then all rows
     primal: bool
 
 
@@ -122,7 +132,7 @@ def make_sources(problem: Problem, masks: Bool[Tensor, "masks rows"]) -> Sources
     Parameters
     ----------
     problem : Problem
-        Activity of about zero mean and unit spread.
+        Activity of about zero mean and unit spread, targets not far from zero.
     masks : bool tensor of shape (n_masks, n_rows)
         Every set of rows that will be asked for.
     """
@@ -143,37 +153,38 @@ def make_sources(problem: Problem, masks: Bool[Tensor, "masks rows"]) -> Sources
         _sums(full_sorted[:, low:high], y[:, low:high])
         for low, high in zip([0, *stops[:-1]], stops, strict=True)
     ]
-    a, aa, ay = (torch.stack([*p, sum(p)]) for p in zip(*parts, strict=True))
-    return Sources(problem, full, atom, (a, aa, ay), primal)
+    stacked = [torch.stack([*p, sum(p)]) for p in zip(*parts, strict=True)]
+    return Sources(problem, full, atom, Sums(*stacked), primal)
 
 
-def _sums(rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return rows.sum(dim=1, keepdim=True), rows.mT @ rows, rows.mT @ target
+def _sums(rows: Tensor, target: Tensor) -> Sums:
+    return Sums(
+        rows.sum(dim=1, keepdim=True),
+        rows.mT @ rows,
+        rows.mT @ target,
+        target.sum(dim=1, keepdim=True),
+        target.square().sum(dim=1),
+    )
 
 
-def _sums_of(sources: Sources, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _sums_of(sources: Sources, rows: Tensor) -> Sums:
     """Return the sums over the rows of a mask."""
     if sources.sums is None or sources.atom is None:
         return _sums(sources.full[:, rows], sources.problem.y[:, rows].flatten(2))
-    n_atoms = len(sources.sums[0]) - 1
+    n_atoms = len(sources.sums.a) - 1
     inside = torch.zeros(n_atoms, dtype=torch.bool, device=rows.device)
     inside[sources.atom[rows]] = True
     chosen = torch.nonzero(inside)[:, 0].tolist()
     if 2 * len(chosen) <= n_atoms:
         return _added(sources.sums, chosen)
     left_out = _added(sources.sums, torch.nonzero(~inside)[:, 0].tolist())
-    a, aa, ay = (v[-1] - out for v, out in zip(sources.sums, left_out, strict=True))
-    return a, aa, ay
+    return Sums(*(v[-1] - o for v, o in zip(sources.sums, left_out, strict=True)))
 
 
-def _added(
-    sums: tuple[Tensor, Tensor, Tensor], atoms: list[int]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _added(sums: Sums, atoms: list[int]) -> Sums:
     if not atoms:
-        a, aa, ay = (torch.zeros_like(v[0]) for v in sums)
-        return a, aa, ay
-    a, aa, ay = (functools.reduce(torch.add, [v[k] for k in atoms]) for v in sums)
-    return a, aa, ay
+        return Sums(*(torch.zeros_like(v[0]) for v in sums))
+    return Sums(*(functools.reduce(torch.add, [v[k] for k in atoms]) for v in sums))
 
 
 def center_targets(problem: Problem, rows: Bool[Tensor, " rows"]) -> Targets:
@@ -212,30 +223,30 @@ def _inverse(scatter: Tensor) -> Tensor:
 def train_set(sources: Sources, rows: Bool[Tensor, " rows"]) -> TrainSet:
     """Return the moments of a training set, standardized by itself."""
     problem = sources.problem
-    targets = center_targets(problem, rows)
-    counts = problem.y[:, rows].sum(dim=1)
-    n = int(rows.sum())
     if not sources.primal:
-        return _train_rows(problem, rows, targets, counts)
-    a, aa, ay = _sums_of(sources, rows)
-    mean = a / n
+        return _train_rows(problem, rows)
+    a, aa, ay, y, _ = _sums_of(sources, rows)
+    n, p = int(rows.sum()), problem.x.shape[2]
+    mean, expected = a / n, y / n
     scatter = aa - mean.mT @ a
-    cross = ay - a.mT @ targets.mean
-    p = problem.x.shape[2]
-    nuisance = None
-    if problem.design is not None:
-        coef = _inverse(scatter[:, p:, p:]) @ scatter[:, p:, :p]
-        nuisance = Nuisance(mean[..., p:], coef)
-        if targets.design is not None:
-            cross = cross - scatter[..., p:] @ targets.design.coef
-        cross = cross[:, :p] - coef.mT @ cross[:, p:]
-        rest = scatter[:, :p, :p] - scatter[:, :p, p:] @ coef
-    else:
+    cross = ay - a.mT @ expected
+    targets, nuisance = Targets(expected, None), None
+    if problem.design is None:
         rest = scatter
+    else:
+        among = _inverse(scatter[:, p:, p:])
+        nuisance = Nuisance(mean[..., p:], among @ scatter[:, p:, :p])
+        if problem.targets_too:
+            effect = Nuisance(mean[..., p:], among @ cross[:, p:])
+            targets = Targets(expected, effect)
+            cross = cross - scatter[..., p:] @ effect.coef
+        cross = cross[:, :p] - nuisance.coef.mT @ cross[:, p:]
+        rest = scatter[:, :p, :p] - scatter[:, :p, p:] @ nuisance.coef
     raw = torch.diagonal(aa, dim1=1, dim2=2)[:, None, :p] / n
     unscale = _unscale(torch.diagonal(rest, dim1=1, dim2=2)[:, None] / n, raw)
     standard = Standard(mean[..., :p], unscale, nuisance)
     gram = rest * unscale * unscale.mT
+    counts = y[:, 0].reshape(len(y), *problem.y.shape[2:])
     return TrainSet(standard, targets, cross * unscale.mT, counts, n, gram, None)
 
 
@@ -245,12 +256,11 @@ def _unscale(variance: Tensor, raw: Tensor) -> Tensor:
     return torch.where(varies, variance.clamp(min=1e-300).rsqrt(), 0.0)
 
 
-def _train_rows(
-    problem: Problem, rows: Tensor, targets: Targets, counts: Tensor
-) -> TrainSet:
-    standard = spread_of(problem, rows)
+def _train_rows(problem: Problem, rows: Tensor) -> TrainSet:
+    standard, targets = spread_of(problem, rows), center_targets(problem, rows)
     z = standardized(problem, rows, standard)
     y = held_out_targets(problem, rows, targets)
+    counts = problem.y[:, rows].sum(dim=1)
     return TrainSet(standard, targets, z.mT @ y, counts, z.shape[1], None, z)
 
 
@@ -293,21 +303,22 @@ def test_moments(
         summed squared targets (1 or times, outputs), standardized.
     """
     problem, standard = sources.problem, train.standard
-    y = held_out_targets(problem, rows, train.targets)
-    a, aa, ay = _sums_of(sources, rows)
+    a, aa, ay, y, yy = _sums_of(sources, rows)
     n, p = int(rows.sum()), problem.x.shape[2]
-    mean = standard.mean
+    mean, expected = standard.mean, train.targets.mean
     if standard.design is not None:
         mean = torch.cat([mean, standard.design.mean], dim=2)
-    total = problem.y[:, rows].flatten(2).sum(dim=1, keepdim=True)
     scatter = aa - mean.mT @ a - a.mT @ mean + n * mean.mT @ mean
-    centered = a - n * mean
-    cross = ay - mean.mT @ total - centered.mT @ train.targets.mean
+    cross = ay - mean.mT @ y - (a - n * mean).mT @ expected
+    square = yy - (2.0 * y - n * expected)[:, 0] * expected[:, 0]
     if standard.design is not None:
         if train.targets.design is not None:
-            cross = cross - scatter[..., p:] @ train.targets.design.coef
+            effect = train.targets.design.coef
+            both = 2.0 * cross[:, p:] - scatter[:, p:, p:] @ effect
+            square = square - (both * effect).sum(dim=1)
+            cross = cross - scatter[..., p:] @ effect
         keep = torch.eye(p, dtype=mean.dtype, device=mean.device)
         turn = torch.cat([keep.expand(len(mean), -1, -1), -standard.design.coef], dim=1)
         scatter, cross = turn.mT @ scatter @ turn, turn.mT @ cross
     gram = scatter * standard.unscale * standard.unscale.mT
-    return gram, cross * standard.unscale.mT, y.square().sum(dim=1)
+    return gram, cross * standard.unscale.mT, square

@@ -13,17 +13,22 @@ a probe that is not linear has one too.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from marr.representation._probes._linear_kernel import Linear
 from marr.representation._probes._moments_kernel import (
     Problem,
     Splits,
+    Standard,
+    make_sources,
     spread_of,
     standardized,
+    train_set,
 )
 from marr.representation._probes._probe_kernel import Method
 
@@ -67,29 +72,71 @@ def unit_patterns(
     fits = method.fit(one, sets, penalties, chosen, classes=classes)
     n_outputs = problem.y.shape[-1]
     signed = n_outputs == 1 or (classes and n_outputs == 2)
+    view = _sums if isinstance(fits.models[0], Linear) else _rows
     weights, patterns = [], []
-    for rows, model in zip(masks, fits.models, strict=True):
-        standard = spread_of(one, rows)
-        z = standardized(one, rows, standard)[0]
-        design = None if one.design is None else one.design[:, rows]
-        output = model.signal(one.x[:, rows], design)[0].movedim(1, 0)
-        scale = torch.where(standard.unscale > 0, 1.0 / standard.unscale, 0.0)
-        weight = model.sensitivity(one.x[:, rows], design, classes=classes)[0]
-        weight = (weight * scale[0, 0, :, None, None]).movedim(1, 0)
-        if classes:
-            output = output - output.mean(dim=2, keepdim=True)
-        pattern, sign = _pattern(z, output)
+    for weight, covariance, spread in view(one, masks, fits.models, classes=classes):
+        inverse = torch.linalg.pinv(spread, rtol=1e-8, hermitian=True)
+        pattern = (
+            ((covariance @ inverse) * covariance).sum(dim=2).clamp(0.0, 1.0).sqrt()
+        )
+        sign = covariance[..., -1].sign()
         weights.append(weight[..., -1] if signed else weight.norm(dim=2))
         patterns.append(pattern * sign if signed else pattern)
     return UnitPatterns(torch.stack(weights), torch.stack(patterns))
 
 
-def _pattern(
-    z: Float[Tensor, "rows units"], output: Float[Tensor, "draws rows outputs"]
-) -> tuple[Float[Tensor, "draws units"], Float[Tensor, "draws units"]]:
-    """Multiple correlation of units with outputs, and the sign of that with the last."""
-    output = output - output.mean(dim=1, keepdim=True)
-    covariance = z.mT @ output / len(z)
-    spread = torch.linalg.pinv(output.mT @ output / len(z), rtol=1e-8, hermitian=True)
-    squared = ((covariance @ spread) * covariance).sum(dim=2).clamp(0.0, 1.0)
-    return squared.sqrt(), covariance[..., -1].sign()
+View = Iterator[tuple[Tensor, Tensor, Tensor]]
+"""Weights (draws, units, outputs), covariances of units with outputs (the same shape),
+and of outputs (draws, outputs, outputs), of each set of rows."""
+
+
+def _sums(
+    problem: Problem,
+    masks: Bool[Tensor, "sets rows"],
+    models: list[Linear],
+    *,
+    classes: bool,
+) -> View:
+    """Describe linear probes from the scatter of the units alone."""
+    sources = make_sources(problem._replace(y=problem.y[:, :, :1]), masks)
+    for rows, model in zip(masks, models, strict=True):
+        train = train_set(sources, rows)
+        inner = _inner(model.weights[0], train.standard, classes)
+        if train.gram is not None:
+            covariance = train.gram[0] @ inner / train.n_rows
+            yield inner, covariance, inner.mT @ covariance
+        elif train.z is not None:
+            output = train.z[0] @ inner
+            covariance = train.z[0].mT @ output / train.n_rows
+            yield inner, covariance, output.mT @ output / train.n_rows
+
+
+def _rows(
+    problem: Problem,
+    masks: Bool[Tensor, "sets rows"],
+    models: list[Any],
+    *,
+    classes: bool,
+) -> View:
+    """Describe any probes from the outputs that they give the rows."""
+    for rows, model in zip(masks, models, strict=True):
+        standard = spread_of(problem, rows)
+        z = standardized(problem, rows, standard)[0]
+        design = None if problem.design is None else problem.design[:, rows]
+        output = model.signal(problem.x[:, rows], design)[0].movedim(1, 0)
+        output = output - output.mean(dim=1, keepdim=True)
+        if classes:
+            output = output - output.mean(dim=2, keepdim=True)
+        change = model.sensitivity(problem.x[:, rows], design, classes=classes)[0]
+        weight = _inner(change, standard, classes=False)
+        covariance = z.mT @ output / len(z)
+        yield weight, covariance, output.mT @ output / len(z)
+
+
+def _inner(weights: Tensor, standard: Standard, classes: bool) -> Tensor:
+    """Return weights a standard deviation, (draws, units, outputs)."""
+    unscale = standard.unscale[0, 0, :, None, None]
+    inner = torch.where(unscale > 0, weights / unscale.clamp(min=1e-300), 0.0)
+    if classes:  # outputs of classes matter up to a constant
+        inner = inner - inner.mean(dim=-1, keepdim=True)
+    return inner.movedim(1, 0)

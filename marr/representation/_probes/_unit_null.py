@@ -9,17 +9,19 @@ import xarray as xr
 
 from marr.representation._draws import design_rows
 from marr.representation._probes._blocks import blocks
-from marr.representation._probes._linear_kernel import choose_penalties
 from marr.representation._probes._moments_kernel import Splits, fold_splits
 from marr.representation._probes._pattern_kernel import unit_patterns
 from marr.representation._probes._score_kernel import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+    from torch import Tensor
 
     from marr.representation._draws import Draws
     from marr.representation._layout import Layout
-    from marr.representation._probes._core import Settings
+    from marr.representation._probes._core import CellResult, Settings
     from marr.representation._probes._moments_kernel import Problem
 
 __all__ = ["unit_null"]
@@ -32,6 +34,8 @@ def unit_null(
     folds: npt.NDArray[np.intp],
     halves: npt.NDArray[np.int8],
     settings: Settings,
+    *,
+    results: Sequence[CellResult] = (),
 ) -> xr.Dataset:
     """Return |pattern| of each unit for each shuffle, on all trials and on each half.
 
@@ -52,6 +56,8 @@ def unit_null(
         Folds (for the penalty) and halves of the trials.
     settings : Settings
         Kind, probe, penalties.
+    results : sequence of CellResult
+        One a cell, where these very draws were decoded already: their penalties are used.
 
     Returns
     -------
@@ -62,13 +68,20 @@ def unit_null(
     halves = halves[layout.row_trial]
     splits = fold_splits(settings.rows(folds[layout.row_trial]), seed=settings.seed)
     parts = []
-    for cell in layout.cells:
+    for place, cell in enumerate(layout.cells):
         x = settings.tensor(cell.x)
-        found = [
-            _lengths(problem, splits, halves, settings)
+        known = results[place].choice if results else None
+        problems = (
+            problem
             for block in blocks(x, layout, [draws], nuisances, settings, first=1)
             for problem in _one_by_one(block.problem)
-        ]
+        )
+        found, done = [], 1
+        for problem in problems:
+            stop = done + problem.y.shape[2]
+            given = None if known is None else settings.rows(known[done:stop, 0])
+            found.append(_lengths(problem, splits, halves, settings, given))
+            done = stop
         values = np.concatenate(found).astype(np.float16)
         columns = {
             "estimate": (("draw", "unit"), values[:, 0]),
@@ -96,12 +109,16 @@ def _lengths(
     splits: Splits,
     halves: npt.NDArray[np.int8],
     settings: Settings,
+    given: Tensor | None,
 ) -> npt.NDArray[np.float64]:
     """Return |pattern| of shape (n_draws, 1 + n_halves, n_units)."""
     penalties = settings.tensor(np.asarray(settings.penalties))
     classes = KINDS[settings.kind].classes
-    chosen = choose_penalties(problem, splits, penalties, classes=classes)
-    choice = chosen[:, 0].median(dim=0).values
+    if given is None:
+        method = settings.method
+        chosen = method.fit(problem, splits, penalties, None, classes=classes).choice
+        given = chosen[:, 0].mT
+    choice = given.median(dim=1).values
     masks = [np.ones(len(halves), dtype=bool), halves == 0, halves == 1]
     fitted = [k for k, mask in enumerate(masks) if mask.sum() > 2]
     rows = settings.rows(np.array([masks[k] for k in fitted]))
