@@ -192,8 +192,8 @@ def test_cohorts_say_which_member_cannot_answer(animal, net):
 
 TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a list for a name": (
-        lambda s: decode(s, ["side"], **FEW),
-        "target must be a string",
+        lambda s: behavior.accuracy(s, column=["correct"]),
+        "column must be a string",
     ),
     "a name for a list": (
         lambda s: behavior.accuracy(s, shortcuts="prior"),
