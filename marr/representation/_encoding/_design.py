@@ -74,7 +74,8 @@ class Design:
     grams : list (one a band) of lists (one a training set, or one for all), or None
         Gram matrices where features are more than rows.
     relative : bool
-        Bring features to a mean square of 1 in training, so that penalties are relative.
+        Bring features (each band, for a mixture) to a mean square of 1 in training, so
+        that penalties are relative.
     """
 
     trains: list[torch.Tensor]
@@ -175,12 +176,14 @@ class Design:
 
     def _weights(self, at: int, mixture: tuple[float, ...]) -> list[float]:
         """Return what the squares of each band are multiplied with."""
+        if not self.relative:
+            return list(mixture) if mixture else [1.0] * self._n
         traces = self.traces(at)
         total = sum(traces)
         if total <= 0:  # nothing varies: no component will be left
             return [1.0] * self._n
         if not mixture:
-            return [1.0 / total if self.relative else 1.0] * self._n
+            return [1.0 / total] * self._n
         pairs = zip(mixture, traces, strict=True)
         return [share / t if t > 0 else 0.0 for share, t in pairs]
 

@@ -150,7 +150,7 @@ def test_no_repeats_no_ceiling():
 
 def test_orthogonal_bands_share_nothing_and_doubled_bands_share_all():
     rng = np.random.default_rng(0)
-    n = 3000
+    n = 1500
     x = rng.normal(size=(n, 6))
     features = pd.DataFrame(x, index=np.arange(n))
     y = x @ rng.normal(size=(6, 10)) + rng.normal(size=(n, 10))
