@@ -18,6 +18,7 @@ from marr.representation._alignment._registry import resolve_measures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from marr.representation._alignment._align_job import Job
     from marr.representation._alignment._measure import AlignmentMeasure
     from marr.systems import System
 
@@ -86,7 +87,7 @@ def align(
         identical), and with repeated rows `ceiling` of scores or `floor` of distances
         (halves of each system against each other) and `halves`. `excess` is above
         independent data for scores, above the floor for distances. Tables: "metadata"
-        (what each measure is), "behavior".
+        (what each measure is), "relative" (several measures on one scale), "behavior".
 
     Raises
     ------
@@ -148,10 +149,18 @@ def align(
         figures=text.align_figures(job, estimate),
         notes=[*text.align_notes(job), *job.notes, *notes],
         citations=_citations(job.measures, job.design.scheme, n_permutations),
-        generalizes_over=job.design.part_name or "nothing: no rows were left out",
+        generalizes_over=_over(job),
         parameters={"null": job.design.scheme, "n_rows": job.n},
         others=job.systems[1:],
     )
+
+
+def _over(job: Job) -> str:
+    """Return over what the interval generalizes."""
+    rows = text.row_words(job.match.on, job.n)
+    if not job.design.n_parts:
+        return f"nothing beyond these {rows}"
+    return rows if job.design.part_name == "rows" else job.design.part_name
 
 
 def check_time(time: object) -> None:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from marr.errors import ContractError, OptionError
 from marr.findings import Note
 from marr.representation._alignment._agreement import agreement_table
+from marr.representation._alignment._align_tables import (
+    labelled,
+    measure_table,
+    relative_table,
+)
 from marr.representation._alignment._design import (
     Design,
     any_serial,
@@ -23,7 +27,6 @@ from marr.representation._alignment._patterns import (
     load_site,
     samples_of,
 )
-from marr.representation._alignment._registry import metadata
 from marr.representation._alignment._values import Sides, measured, refit_neighbors
 from marr.representation._rows import RowMatch, match_rows
 from marr.systems import Cohort, System, site_list
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+    import xarray as xr
 
     from marr.representation._alignment._measure import AlignmentMeasure
     from marr.representation._alignment._sample import Sample
@@ -40,7 +44,6 @@ __all__ = [
     "Job",
     "align_tables",
     "check_b",
-    "measure_table",
     "prepare_align",
     "sample_rows",
 ]
@@ -251,7 +254,10 @@ def align_tables(
         tables["behavior"] = agreement_table(
             job.systems, behavior, job.match, job.rows, job.design
         )
-    return _labelled(columns, job), tables, notes
+    estimate = labelled(columns, job)
+    if job.several and "relative" in estimate:
+        tables["relative"] = relative_table(estimate, job.measures)
+    return estimate, tables, notes
 
 
 def _kept(
@@ -283,49 +289,3 @@ def _with_excess(
             above = columns[source] - columns["null_mean"]
             out[name] = np.where(score, above, found.get(name, np.nan))
     return out
-
-
-def _labelled(columns: dict[str, Array], job: Job) -> xr.Dataset:
-    dims = ["measure", "time", "site_a", "site_b"]
-    coords: dict[str, Any] = {
-        "measure": [m.name for m in job.measures],
-        "site_a": list(job.sites_a),
-        "site_b": list(job.sites_b),
-    }
-    if job.times is not None:
-        unit = str(job.systems[0].activity(job.sites_a[0]).attrs.get("time_unit", ""))
-        coords["time"] = ("time", job.times, {"time_unit": unit} if unit else {})
-    table = xr.Dataset({k: (dims, v) for k, v in columns.items()}, coords=coords)
-    if job.times is None:
-        table = table.isel(time=0, drop=True)
-    else:
-        table = table.transpose("measure", "site_a", "site_b", "time")
-    kinds = {m.kind for m in job.measures}
-    first = job.measures[0]
-    attrs: dict[str, Any] = {
-        "long_name": "alignment" if job.several else first.long_name,
-        "units": _units(job.measures),
-    }
-    if len(kinds) == 1:
-        attrs["better"] = first.better
-        if "null_mean" in table:
-            null = table["null_mean"]
-            attrs["chance"] = float(null.min() if first.kind == "score" else null.max())
-    table["estimate"].attrs = attrs
-    if not job.several:
-        table = table.isel(measure=0, drop=True)
-    return table
-
-
-def _units(measures: Sequence[AlignmentMeasure]) -> str:
-    """Return "rad" where all values are angles."""
-    return "rad" if all(m.angular for m in measures) else ""
-
-
-def measure_table(measures: Sequence[AlignmentMeasure]) -> xr.Dataset:
-    """Return the metadata of measures as a table, one row a measure."""
-    rows = [metadata(m) for m in measures]
-    data = {k: ("measure", np.array([r[k] for r in rows])) for k in rows[0]}
-    table = xr.Dataset(data, coords={"measure": [m.name for m in measures]})
-    table.attrs["reduction"] = "none; what each measure is"
-    return table

@@ -27,6 +27,7 @@ __all__ = [
     "null_words",
     "question_text",
     "row_words",
+    "shown",
     "summarizer",
 ]
 
@@ -92,13 +93,16 @@ def _many(
     relative = np.array([float(c["relative"]) for c in cells])
     seen = sum(float(c["p_corrected"]) < CLOSE for c in cells)
     low, high = int(relative.argmin()), int(relative.argmax())
-    shown = [
-        f"{relative[i]:.2f} ({words[str(labels[i])]}, {_where(cells[i], names)})"
+    single = estimate.isel(measure=0)["estimate"].size == 1
+    ends = [
+        f"{shown(relative[i])} ({words[str(labels[i])]}"
+        + ("" if single else f", {_where(cells[i], names)}")
+        + ")"
         for i in (low, high)
     ]
     return (
         f"Over {rows}, {seen} of {len(labels)} measures see an alignment; of the way from "
-        f"independent (0) to identical (1), it is {shown[0]} to {shown[1]}."
+        f"independent (0) to identical (1), it is {ends[0]} to {ends[1]}."
         + _disagreement(estimate)
     )
 
@@ -138,17 +142,23 @@ def _where(cell: xr.Dataset, names: tuple[str, str]) -> str:
     return text
 
 
+def shown(value: object) -> str:
+    """Return a number with two decimals, without a sign before 0."""
+    text = f"{float(value):.2f}"  # type: ignore[arg-type]
+    return "0.00" if text == "-0.00" else text
+
+
 def _number(cell: xr.Dataset) -> str:
-    text = f"{float(cell['estimate']):.2f}"
+    text = shown(cell["estimate"])
     if "ci_low" in cell and np.isfinite(float(cell["ci_low"])):
-        text += f" [{float(cell['ci_low']):.2f}, {float(cell['ci_high']):.2f}]"
+        text += f" [{shown(cell['ci_low'])}, {shown(cell['ci_high'])}]"
     return text
 
 
 def _null(cell: xr.Dataset) -> str:
     if "null_mean" not in cell:
         return ""
-    return f"independent data of this size give {float(cell['null_mean']):.2f}"
+    return f"independent data of this size give {shown(cell['null_mean'])}"
 
 
 def _p(cell: xr.Dataset) -> str:
@@ -169,22 +179,16 @@ def _one(estimate: xr.Dataset, names: tuple[str, str], words: str, rows: str) ->
     if "floor" in cell and np.isfinite(float(cell["floor"])):
         low = float(cell["excess_low"]) if "excess_low" in cell else float("nan")
         more = (
-            f" [{low:.2f}, {float(cell['excess_high']):.2f}]"
-            if np.isfinite(low)
-            else ""
+            f" [{shown(low)}, {shown(cell['excess_high'])}]" if np.isfinite(low) else ""
         )
-        parts.append(
-            f"{float(cell['excess']):.2f}{more} beyond what noise alone leaves"
-        )
+        parts.append(f"{shown(cell['excess'])}{more} beyond what noise alone leaves")
     text = "; ".join(parts) + "."
     return text[0].upper() + text[1:] if not single else text
 
 
 def _short(estimate: xr.Dataset, names: tuple[str, str], words: str) -> str:
     cell = estimate.isel(best_cell(estimate))
-    null = (
-        f" (independent {float(cell['null_mean']):.2f})" if "null_mean" in cell else ""
-    )
+    null = f" (independent {shown(cell['null_mean'])})" if "null_mean" in cell else ""
     where = "" if estimate["estimate"].size == 1 else f", {_where(cell, names)}"
     return f"{words} {_number(cell)}{null}{where}"
 
@@ -210,7 +214,7 @@ def _behavior(table: xr.Dataset | None) -> str:
     if table is None:
         return ""
     said = [
-        f"{name} {float(table['estimate'].sel(behavior=name)):.2f}"
+        f"{name} {shown(table['estimate'].sel(behavior=name))}"
         for name in table["behavior"].values.tolist()
     ]
     return f" Behavior: {', '.join(said)}."
@@ -307,36 +311,40 @@ def align_notes(job: Job) -> list[Note]:
 def align_figures(job: Job, estimate: xr.Dataset) -> list[FigureSpec]:
     """Return a map over pairs of sites, or dots over measures or sites."""
     relative = job.several and "relative" in estimate
-    value = "relative" if relative else "estimate"
-    name = "alignment, 0 independent, 1 identical" if relative else ""
-    label = name or str(estimate["estimate"].attrs["long_name"])
+    table = "relative" if relative else "estimate"
+    label = "alignment" if relative else str(estimate["estimate"].attrs["long_name"])
     a, b = (s.name for s in (job.systems[0], job.systems[-1]))
-    caption = f"{label[0].upper()}{label[1:]} of each pair of sites."
+    caption = f"{label[0].upper()}{label[1:]} of each pair of sites"
+    caption += ": 0 independent data of this size, 1 identical." if relative else "."
+    common: dict[str, Any] = {"table": table, "caption": caption}
     if job.times is not None:
+        said = f"Lines over time of the {label}, by site."
         return [
             FigureSpec(
-                "line", x="time", y=value, group="site_b", y_label=label, caption=caption,
-                description=f"Lines over time of the {label}, by site.",
+                "line", x="time", group=_group(job), y_label=label, description=said, **common
             )
         ]  # fmt: skip
-    many = len(job.sites_a) > 1 and len(job.sites_b) > 1
-    if many:
+    if len(job.sites_a) > 1 and len(job.sites_b) > 1:
         return [
             FigureSpec(
-                "map", x="site_b", y="site_a", color=value, color_label=label,
-                x_label=f"site of {b}", y_label=f"site of {a}", caption=caption,
-                description=f"Heat map of the {label} by site of {a} and of {b}.",
+                "map", x="site_b", y="site_a", color_label=label,
+                x_label=f"site of {b}", y_label=f"site of {a}",
+                description=f"Heat map of the {label} by site of {a} and of {b}.", **common,
             )
         ]  # fmt: skip
     x = "measure" if job.several else "site_b" if len(job.sites_b) > 1 else "site_a"
-    group = None if not job.several else "site_b" if len(job.sites_b) > 1 else "site_a"
     return [
         FigureSpec(
-            "points", x=x, y=value, group=group, y_label=label,
+            "points", x=x, group=_group(job) if job.several else None, y_label=label,
             x_label="measure" if job.several else f"site of {b if x == 'site_b' else a}",
             reference=0.0 if relative else estimate["estimate"].attrs.get("chance"),
             reference_label="independent data",
-            caption=caption if relative else f"{caption[:-1]}, 95 % interval.",
-            description=f"Dots of the {label}.",
+            description=f"Dots with intervals of the {label}.", **common,
         )
     ]  # fmt: skip
+
+
+def _group(job: Job) -> str | None:
+    """Return the side with several sites, which gets a color each."""
+    many = {"site_b": len(job.sites_b), "site_a": len(job.sites_a)}
+    return next((k for k, n in many.items() if n > 1), None)

@@ -16,6 +16,7 @@ from marr.representation._alignment._align_text import (
     methods_of_measures,
     null_words,
     row_words,
+    shown,
 )
 from marr.representation._alignment._all_pairs_job import (
     all_systems,
@@ -159,10 +160,17 @@ def alignment_matrix(
                 [*entry.citations, *(["phipson2010"] if n_permutations else [])]
             )
         ),
-        generalizes_over=f"{job.design.part_name or 'no rows'}, for these {who}",
+        generalizes_over=_over(job, who),
         parameters={"null": job.design.scheme, "n_rows": job.n},
         others=systems[n_first:],
     )
+
+
+def _over(job: PairsJob, who: str) -> str:
+    """Return over what intervals generalize."""
+    rows = row_words(job.match.on, job.n)
+    name = rows if job.design.part_name in ("rows", "") else job.design.part_name
+    return f"{name}, for these {who}"
 
 
 def _check_window(time: object) -> None:
@@ -202,19 +210,19 @@ def _summary(estimate: xr.Dataset, *, item: xr.Dataset, who: str, job: PairsJob)
     names = estimate["item_a"].values
     text = (
         f"Of {who}, {names[i]} and {names[j]} are most alike: {job.measure.long_name} "
-        f"{float(cell['estimate']):.2f}"
+        f"{shown(cell['estimate'])}"
     )
     if "ci_low" in cell:
-        text += f" [{float(cell['ci_low']):.2f}, {float(cell['ci_high']):.2f}]"
+        text += f" [{shown(cell['ci_low'])}, {shown(cell['ci_high'])}]"
     text += f" over {row_words(job.match.on, job.n)}"
     if "null_mean" in cell:
         text += (
-            f" (independent data {float(cell['null_mean']):.2f}, "
+            f" (independent data {shown(cell['null_mean'])}, "
             f"p = {float(cell['p_corrected']):.2g})"
         )
     k, width = int(item.attrs["n_clusters"]), float(item.attrs["silhouette"])
     clear = "" if width >= 0.25 else ", hardly apart"
-    return f"{text}; {k} clusters{clear} (silhouette {width:.2f})."
+    return f"{text}; {k} clusters{clear} (silhouette {shown(width)})."
 
 
 def _methods(job: PairsJob, linkage: str, item: xr.Dataset) -> str:
@@ -275,7 +283,7 @@ def _figures(job: PairsJob, n_dims: int) -> list[FigureSpec]:
                 table="item",
                 x="position_1",
                 y="position_2",
-                group="group",
+                group="cluster",
                 x_label="first dimension",
                 y_label="second dimension",
                 caption="Map of the sites: near means alike. Colors are clusters.",

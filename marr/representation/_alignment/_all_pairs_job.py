@@ -11,7 +11,8 @@ import xarray as xr
 from marr.errors import ContractError, StatisticsError
 from marr.findings import Note
 from marr.representation._alignment import _embedding_kernel as maps
-from marr.representation._alignment._align_job import measure_table, sample_rows
+from marr.representation._alignment._align_job import sample_rows
+from marr.representation._alignment._align_tables import measure_table
 from marr.representation._alignment._design import (
     Design,
     any_serial,
@@ -268,12 +269,15 @@ def _item_table(
     n = len(distances)
     off = ~np.eye(n, dtype=bool)
     mean = np.where(off, columns["estimate"], 0.0).sum(axis=1) / (n - 1)
-    data: dict[str, Any] = {"estimate": ("item", mean), "cluster": ("item", labels)}
+    data: dict[str, Any] = {"estimate": ("item", mean)}
     for k in range(n_dims):
         data[f"position_{k + 1}"] = ("item", positions[:, k])
         data[f"classical_{k + 1}"] = ("item", start[:, k])
     table = xr.Dataset(data, coords=_coords(job, "item"))
-    table = table.assign_coords(group=("item", [f"cluster {c + 1}" for c in labels]))
+    named = list(dict.fromkeys(labels[maps.leaf_order(merges)].tolist()))
+    table = table.assign_coords(
+        cluster=("item", [str(named.index(c) + 1) for c in labels.tolist()])
+    )
     table["estimate"].attrs = {
         "long_name": f"mean {job.measure.long_name} with the others",
         "units": "",
