@@ -52,12 +52,10 @@ class Dictionary:
         Direction that each feature adds to the activity.
     encoder : array of shape (n_units, n_features), optional
         Needed by all kinds but "nmf".
-    encoder_bias : array of shape (n_features,), optional
-        0 by default.
+    encoder_bias, threshold : arrays of shape (n_features,), optional
+        Bias, 0 by default; threshold, for "jumprelu".
     decoder_bias : array of shape (n_units,), optional
         0 by default.
-    threshold : array of shape (n_features,), optional
-        For "jumprelu".
     k : int, optional
         For "topk".
     center : bool
@@ -67,10 +65,8 @@ class Dictionary:
         "constant_norm": each row scaled to the norm sqrt(n_units).
     units : sequence of str, optional
         Ids of the units, in the order of the decoder; None where positions count.
-    site : str
-        Site that it belongs to; "" if not known.
-    name : str
-        Name shown in findings.
+    site, name : str
+        Site that it belongs to, "" if not known; name shown in findings.
     info : mapping, optional
         Where it comes from, as plain values.
     trained_on : array of uint64, optional
@@ -230,7 +226,7 @@ class Dictionary:
             Activity from which mean and scale of each row are taken; needed by
             dictionaries that normalize rows, since features do not hold them.
         device : str
-            Torch device.
+            See `encode`.
         """
         from marr.systems._dictionary_codec import decode_array
 
@@ -251,11 +247,7 @@ class Dictionary:
         like : array of shape (..., n_units)
             The activity that is changed.
         device : str
-            Torch device.
-
-        Returns
-        -------
-        array of shape (..., n_units)
+            See `encode`.
         """
         from marr.systems._dictionary_codec import change_array
 

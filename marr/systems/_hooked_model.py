@@ -13,7 +13,12 @@ from marr.stats import halves
 from marr.systems._apply import mean_over_trials
 from marr.systems._feature_op import add_write, model_with_view
 from marr.systems._hooked_readout import Readout, last_valid
-from marr.systems._hooked_writes import Write, check_perturbation, write_of
+from marr.systems._hooked_writes import (
+    Write,
+    check_perturbation,
+    inert_units,
+    write_of,
+)
 from marr.systems._perturbations import Perturbation
 from marr.systems._system import System, group_codes, group_column
 
@@ -71,8 +76,6 @@ class HookedModel(System):
         self._store: dict[str, NDArray[Any]] = {}
         self._behavior: pd.DataFrame | None = None
         self._means: dict[str, NDArray[Any]] = {}
-
-    # -- what every system has -------------------------------------------------------
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -214,14 +217,7 @@ class HookedModel(System):
         they were named; all units without `units`; dimensions of a subspace),
         compared with the activity of the parent.
         """
-        if self._parent is None:
-            return {}
-        found = dict(self._parent.inert)
-        for perturbation in self.perturbations[len(self._parent.perturbations) :]:
-            before, valid = self._parent._values(perturbation.site)
-            write = self._write(perturbation)
-            found[perturbation] = write.inert(before, valid, self._rows)
-        return found
+        return inert_units(self)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of weights, inputs, trials, sites and readout."""
@@ -243,8 +239,6 @@ class HookedModel(System):
             "perturbations": [p.describe() for p in self.perturbations],
             "data_hash": self.fingerprint(),
         }
-
-    # -- running ---------------------------------------------------------------------
 
     def intact_mean(self, site: str) -> NDArray[Any]:
         """Return the mean over all trials of the root at each time."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from marr.systems._hooked_model import HookedModel
     from marr.systems._hooked_probe import SiteInfo
 
-__all__ = ["Write", "check_perturbation", "write_of"]
+__all__ = ["Write", "check_perturbation", "inert_units", "write_of"]
 
 ALREADY = 1e-6
 """A unit is inert if it is this close to its ablation value, relative to the larger."""
@@ -159,6 +159,19 @@ class Write:
             if self.times is not None:
                 same = same[:, self.times]
         return np.asarray(same.reshape(-1, same.shape[-1]).all(axis=0))
+
+
+def inert_units(system: HookedModel) -> dict[Perturbation, NDArray[np.bool_]]:
+    """Return which units each perturbation found at the value that it gives them."""
+    parent = system.parent
+    if parent is None:
+        return {}
+    found = dict(parent.inert)
+    for perturbation in system.perturbations[len(parent.perturbations) :]:
+        before, valid = parent._values(perturbation.site)
+        write = system._write(perturbation)
+        found[perturbation] = write.inert(before, valid, system._rows)
+    return found
 
 
 def _index(units: NDArray[np.intp], info: SiteInfo) -> Tensor:

@@ -112,7 +112,7 @@ def baseline_table(found: Found, scores: Scores) -> xr.Dataset:
     names = [found.dictionary.kind, "principal components", "random directions"]
     nulls = [found.random]
     if found.surrogate is not None:
-        names.append("Gaussian activity")
+        names.append(f"{found.dictionary.kind} of Gaussian activity")
         nulls.append(found.surrogate.scores)
     means = [*value.tolist(), *(float(s.mean()) for s in nulls)]
     table = xr.Dataset(

@@ -31,7 +31,7 @@ def summary_of(
     null = (
         "random directions"
         if v["null_mean"] == v["random"]
-        else "and the same on Gaussian activity of the same covariance"
+        else "and such features of Gaussian activity with the same covariance"
     )
     active = f", {v['l0']:.1f} of them at a time," if sparse else ""
     text = (
@@ -128,7 +128,7 @@ def figures(site: str, found: Found) -> list[FigureSpec]:
             )
         ),
         x_label="cosine with partner" if stable else "share of rows active",
-        y_label="explained variance lost without it",
+        y_label="variance lost without it",
         description="Scatter plot with one dot a feature.",
     )
     return [bars, cloud]

@@ -85,15 +85,14 @@ def train_dictionary(
 ) -> Dictionary:
     """Train a dictionary of features on the activity of a site.
 
-    Rows are trials, or all valid time bins of all trials. The same call serves spike
-    counts and layers of a network.
+    Rows are trials, or all valid time bins of all trials, of recordings or models.
 
     Parameters
     ----------
     system : System
         Recording or hooked model.
     site : str
-        Site whose activity is taken apart.
+        Which one.
     method : {"topk", "jumprelu", "nmf", "ica"}
         "topk", "jumprelu": sparse autoencoders, usually with more features than units;
         "nmf": nonnegative parts (counts, rates, rectified layers); "ica": independent
