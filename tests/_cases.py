@@ -406,6 +406,13 @@ CASES = {
         {"variable": "heading", "bins": 4, "n_null": 20, "n_splits": 4},
         names=("variable",),
     ),
+    "choice_probability": Case(
+        "representation.choice_probability",
+        {"stimulus": "condition", **FEW},
+        names=("stimulus",),
+        missing="refused",
+        perturbed=NOT_SEEN,
+    ),
     "ablate a readout": Case(
         "implementation.ablate", {"measure": SIDE, **FEW_RUNS}, **ABLATE
     ),

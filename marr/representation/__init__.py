@@ -30,6 +30,7 @@ from marr.representation._rsa._models import Interpolated, Selected, Weighted
 from marr.representation._rsa._rdm import rdm
 from marr.representation._rsa._rsa import rsa
 from marr.representation._rsa._searchlight import searchlight
+from marr.representation._units._choice import choice_probability
 from marr.representation._units._demix import demix
 from marr.representation._units._heterogeneity import heterogeneity
 from marr.representation._units._mixed import mixed_selectivity
@@ -53,6 +54,7 @@ __all__ = [
     "alignment_measures",
     "amnesic",
     "bridge",
+    "choice_probability",
     "compare_rdms",
     "decode",
     "demix",
