@@ -271,7 +271,7 @@ CASES = {
     ),
     "dictionary of components": Case(
         "representation.dictionary",
-        {"site": "late", "method": "ica", "n_features": 2, "n_seeds": 2, "n_null": 5},
+        {"site": "late", "method": "ica", "n_features": 2, "null": "random"},
     ),
     "encode": Case(
         "representation.encode",
