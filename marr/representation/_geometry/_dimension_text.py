@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from marr.representation._geometry._dimension_rows import Source
 
-__all__ = ["figures", "methods_text", "notes", "summary", "tables"]
+__all__ = ["drift_note", "figures", "methods_text", "notes", "summary", "tables"]
 
 MOST_COMPONENTS = 50
 
@@ -210,3 +210,14 @@ def notes(
         text = f"{settings.neighbors} neighbors of {source.n_rows} rows are all others."
         said.append(Note("few_rows", text, "Lower neighbors=; local it is not."))
     return said
+
+
+def drift_note(shifted: Sequence[str]) -> list[Note]:
+    """Return what shifts cannot allow for, where they were used."""
+    if not shifted:
+        return []
+    text = (
+        f"Trials follow each other at {', '.join(shifted)}: shifts allow for slow "
+        "fluctuation, not for a drift over the whole session."
+    )
+    return [Note("slow_trials", text, "Take drift out first if units may drift alone.")]

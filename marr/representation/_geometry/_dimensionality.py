@@ -15,6 +15,7 @@ from marr.representation._geometry._dimension_job import Dimensions, site_dimens
 from marr.representation._geometry._dimension_methods import DIMENSION_METHODS, Settings
 from marr.representation._geometry._dimension_rows import make_source
 from marr.representation._geometry._dimension_text import (
+    drift_note,
     figures,
     methods_text,
     notes,
@@ -117,7 +118,9 @@ def dimensionality(
     Not for comparing sites with other numbers of rows by their neighbor measures or
     numbers of components: these depend on rows and noise (table "scale"). Noise has as
     many dimensions as there are units, and neighbor measures see the smallest scale,
-    where noise is; average repeats first (`on=`), or cross-validate.
+    where noise is; average repeats first (`on=`), or cross-validate. Shifts allow for
+    slow fluctuation, not for a drift over the whole session: units that drift on their
+    own seem to share it.
 
     References
     ----------
@@ -152,7 +155,11 @@ def dimensionality(
         methods=methods_text(source, methods, settings, shifted, len(names)),
         tables=tables(found, names, methods, source),
         figures=figures(methods, found),
-        notes=[*source.notes(), *notes(found, names, methods, source, settings)],
+        notes=[
+            *source.notes(),
+            *notes(found, names, methods, source, settings),
+            *(drift_note(shifted) if n_permutations else ()),
+        ],
         citations=[
             *dict.fromkeys(c for m in methods for c in DIMENSION_METHODS[m].citations),
             *(["nichols2002"] if n_permutations else []),
