@@ -65,8 +65,8 @@ def halves(
     place = np.append(np.where(repeated, np.cumsum(repeated) - 1, -1), -1)
     codes = [place[c] for c in match.codes]
     masks = [
-        half_masks(code, s.groups(), seed=seed + i)
-        for i, (s, code) in enumerate(zip(systems, codes, strict=True))
+        half_masks(code, s.groups(), seed=seed)  # alike for the same trials
+        for s, code in zip(systems, codes, strict=True)
     ]
     n, part = int(repeated.sum()), design.part[repeated]
     whole = any("orthogonal" not in m.invariances for m in measures)
