@@ -69,9 +69,11 @@ def align(
     behavior : str, optional
         Column, e.g. "choice": agreement of both systems on the same rows (table
         "behavior"), since alike codes and alike behavior are two things.
-    null : {"auto", "free", "within", "block", "shift"}
+    null : {"auto", "free", "within", "block", "shift", "rotation"}
         How rows of b are reordered. "auto" shifts trials where both systems are
         autocorrelated, keeps other trials within groups, and exchanges conditions.
+        "rotation" turns and mirrors bins of an angle: alike beyond what any two rings
+        share (two perfect rings have p = 1).
     n_permutations : int
         Orders; 0 makes no test.
     n_resamples : int

@@ -190,6 +190,7 @@ def prepare_align(
         n_permutations=n_permutations,
         n_parts=n_resamples,
         seed=seed,
+        circular=match.circular and len(rows) == len(match.labels),
     )
     sides = _with_folds(sides, design.fold)
     own = np.zeros((len(measures), *sides.shape), bool)

@@ -8,6 +8,7 @@ import numpy as np
 
 from marr.findings import FigureSpec, Note
 from marr.representation._alignment._design import NULLS
+from marr.systems import trial_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -293,19 +294,29 @@ def align_notes(job: Job) -> list[Note]:
     flat = [s for side in (job.sides.a[0], job.sides.b[0]) for s in side]
     notes = measure_notes(job.measures, job.n, [s.n_units for s in flat])
     labels = job.match.labels
-    if job.match.on != "trial" and (job.match.circular or labels.dtype.kind == "f"):
+    ordered = job.match.circular or labels.dtype.kind == "f"
+    if job.match.on != "trial" and ordered and job.design.scheme != "rotation":
         text = (
             f"Rows are ordered ({job.match.on}) and neighbors are alike; exchanging them "
             "asks whether order matters at all, so any two smooth codes pass."
         )
-        notes.append(Note("ordered_rows", text, "Compare with other sites or systems."))
-    if job.same:
-        text = "Sites were measured on the same trials; noise they share counts as alignment."
-        notes.append(Note("shared_trials", text, "Compare halves: see 'halves'."))
+        advice = "Compare with other sites or systems"
+        advice += "; or null='rotation'." if job.match.circular else "."
+        notes.append(Note("ordered_rows", text, advice))
+    if job.same or _shared(job):
+        text = "Both sides were measured on the same trials; noise they share counts as alignment."
+        advice = "With repeated rows see 'halves', which come from other trials."
+        notes.append(Note("shared_trials", text, advice))
     if job.n < 10:
         text = f"With {job.n} rows intervals are approximate and p-values coarse."
         notes.append(Note("few_rows", text, "Use more stimuli or finer conditions."))
     return notes
+
+
+def _shared(job: Job) -> bool:
+    """Tell whether two systems hold some of the same trials (one selected or perturbed)."""
+    a, b = (trial_hashes(s) for s in (job.systems[0], job.systems[-1]))
+    return bool(np.isin(a, b).any())
 
 
 def align_figures(job: Job, estimate: xr.Dataset) -> list[FigureSpec]:

@@ -83,7 +83,7 @@ def alignment_matrix(
         How the tree joins clusters.
     n_dims : int
         Dimensions of the map.
-    null : {"auto", "free", "within", "block", "shift"}
+    null : {"auto", "free", "within", "block", "shift", "rotation"}
         As in `align`.
     n_permutations : int
         Orders of rows, the same for all pairs; 0 makes no test.

@@ -122,6 +122,7 @@ def prepare_pairs(
         n_permutations=n_permutations,
         n_parts=n_resamples,
         seed=seed,
+        circular=match.circular and len(rows) == len(match.labels),
     )
     for sample in flat:
         object.__setattr__(sample, "fold", design.fold)

@@ -29,6 +29,7 @@ NULLS = {
     "within": "rows of b are exchanged within groups of trials",
     "block": "whole groups of rows of b are exchanged",
     "shift": "rows of b are shifted around the circle of trials",
+    "rotation": "rows of b are turned around their circle, and mirrored",
 }
 """How the null is made."""
 
@@ -117,6 +118,7 @@ def make_design(
     n_permutations: int,
     n_parts: int,
     seed: int,
+    circular: bool = False,
 ) -> Design:
     """Decide on folds, parts and the null of n rows.
 
@@ -135,8 +137,16 @@ def make_design(
         Orders, and parts that are left out in turn; 0 for none.
     seed : int
         Seed.
+    circular : bool
+        Whether the rows are all bins of a circle, in order.
     """
     check_option("null", null, NULLS)
+    if null == "rotation" and not circular:
+        msg = (
+            "null='rotation' needs rows that are all bins of an angle: on= a circular "
+            "variable, with bins=, and every bin visited. Use null='auto'."
+        )
+        raise EvidenceError(msg)
     if null in ("within", "block") and groups is None:
         msg = (
             f"null={null!r} needs rows that are trials in groups: on='trial' and a column "
@@ -205,6 +215,9 @@ def _orders(
 ) -> npt.NDArray[np.intp]:
     if n_permutations == 0:
         return np.empty((0, n), dtype=np.intp)
+    if scheme == "rotation":
+        turned = (np.arange(n) + np.arange(n)[:, None]) % n
+        return np.concatenate([turned[1:], turned[:, ::-1]]).astype(np.intp)
     within = groups
     if scheme == "shift":
         # blocks of one session may drift together: shift across them

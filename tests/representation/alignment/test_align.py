@@ -7,11 +7,12 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.stats import ortho_group
 from sklearn.metrics import cohen_kappa_score
 
 import marr
-from marr.errors import MarrError
+from marr.errors import EvidenceError, MarrError
 from marr.representation import ALIGNMENT_MEASURES, align
 from marr.representation._alignment import _patterns
 from marr.representation._alignment._agreement import chance_corrected
@@ -264,6 +265,15 @@ def test_ceiling_of_scores(rng):
     assert float(found["halves"]) < float(found["estimate"])
     expected = float(found["estimate"] - found["null_mean"])
     assert float(found["excess"]) == pytest.approx(expected)
+
+
+def test_halves_of_the_same_trials_are_disjoint(rng):
+    """A system against a part of itself: halves share no trial, so no noise."""
+    a = repeated(rng, np.zeros((30, 5)), 1.0)  # nothing but noise
+    found = align(a, a.select(np.arange(240) < 239), on="stimulus", **FEW)
+    assert found.estimate["estimate"].item() > 0.9
+    assert abs(found.estimate["halves"].item()) < 0.3
+    assert "shared_trials" in codes(found)
 
 
 def test_without_repeats_a_distance_has_no_floor(two):
@@ -537,3 +547,38 @@ def test_activity_that_is_not_finite(latent):
     broken[3, 1] = np.nan
     with pytest.raises(MarrError, match="NaN or infinite"):
         align(system(latent), system(broken, "b"))
+
+
+def _ring(seed, name):
+    """Units with random first and second harmonics of an angle, in random phases."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, (120, 4))
+    weights = rng.normal(size=(4, 5))
+    waves = np.stack([f(k * angle) for k in (1, 2) for f in (np.cos, np.sin)], axis=-1)
+    heading = xr.DataArray(angle, dims=("trial", "time"), attrs={"circular": True})
+    values = waves @ weights + rng.normal(0, 0.5, (120, 4, 5))
+    return marr.from_arrays({"s": values}, variables={"heading": heading}, name=name)
+
+
+def test_unrelated_rings_are_alike_as_rings_but_not_beyond():
+    free, turned = [], []
+    for seed in range(30):
+        a, b = _ring(seed, "a"), _ring(seed + 1000, "b")
+        options = {"on": "heading", "bins": 24, "n_resamples": 0, "n_permutations": 99}
+        free.append(align(a, b, **options))
+        turned.append(align(a, b, null="rotation", **options))
+    rates = [
+        np.mean([f.estimate["p_value"] <= 0.05 for f in s]) for s in (free, turned)
+    ]
+    assert rates[0] > 0.3
+    assert rates[1] <= 0.17
+    assert (
+        "null='rotation'" in {n.code: n.advice for n in free[0].notes}["ordered_rows"]
+    )
+    assert turned[0].parameters["null"] == "rotation"
+
+
+def test_rotations_need_a_circle():
+    a = _ring(0, "a")
+    with pytest.raises(EvidenceError, match="all bins of an angle"):
+        align(a, None, null="rotation")
