@@ -102,6 +102,13 @@ CITATIONS: dict[str, Citation] = {
         "International Conference on Learning Representations",
         "10.48550/arXiv.1412.6980",
     ),
+    "nadeau2003": Citation(
+        "Nadeau, C. and Bengio, Y.",
+        2003,
+        "Inference for the generalization error",
+        "Machine Learning 52, 239-281",
+        "10.1023/A:1024068626366",
+    ),
     "candes2018": Citation(
         "Candès, E., Fan, Y., Janson, L. and Lv, J.",
         2018,

@@ -188,12 +188,19 @@ def _design(
 
 
 def score_tables(
-    job: Job, correction: str, *, cross_temporal: bool
+    job: Job, correction: str, *, cross_temporal: bool, interval: str
 ) -> tuple[xr.Dataset, dict[str, xr.Dataset], list[Note]]:
     """Return the map; its averages, generalization over time, units; notes."""
     layout, names, attrs = job.layout, job.names, score_attrs(job.targets)
     results = job.run(across=cross_temporal)
-    scores = make_map(results, layout, job.plan, job.targets, seed=job.seed)
+    scores = make_map(
+        results,
+        layout,
+        job.plan,
+        job.targets,
+        seed=job.seed,
+        training=interval == "training",
+    )
     columns = estimate_table(scores, correction)
     estimate = map_table(columns, layout, attrs, names=names)
     if "chance" not in attrs:  # targets with other numbers of classes

@@ -66,6 +66,16 @@ SCORES = {
     "continuous": "R² around the mean of the training folds",
     "circular": "the mean cosine of the angular error",
 }
+INTERVALS = {
+    "probes": (
+        ": the interval is that of the score of these probes, and leaves out how probes "
+        "trained on other trials would differ"
+    ),
+    "training": (
+        "; then the interval is widened for what training on other trials would change "
+        "(the correction of Nadeau and Bengio for folds that share training trials)"
+    ),
+}
 JOINT_WORDS = (
     "shifting what the nuisances leave of the activity around the circle of trials, "
     "against target and nuisances together"
@@ -212,7 +222,7 @@ def _penalty_text(job: Job) -> str:
     )
 
 
-def methods_text(job: Job, correction: str) -> str:
+def methods_text(job: Job, correction: str, interval: str) -> str:
     """Return how it was done."""
     target, plan, layout = job.target, job.plan, job.layout
     rows = (
@@ -247,8 +257,7 @@ def methods_text(job: Job, correction: str) -> str:
         )
     text += (
         f" Intervals: percentile bootstrap (95 %) over {plan.unit_name}. Folds and fitted "
-        "probes are held as they are: the interval is that of the score of these probes, "
-        "and leaves out how probes trained on other trials would differ."
+        f"probes are held as they are{INTERVALS[interval]}."
     )
     if job.n_shuffles:
         text += (

@@ -41,6 +41,12 @@ __all__ = [
 
 FloatArray = Any
 N_RESAMPLES = 1000
+BOUNDS = {
+    "categorical": (0.0, 1.0),
+    "ordinal": (-1.0, 1.0),
+    "continuous": (-np.inf, 1.0),
+    "circular": (-1.0, 1.0),
+}
 
 
 def _max(
@@ -87,6 +93,12 @@ class ScoreMap:
         Bootstrap draws of the score.
     extra : dict of str to array of shape (n_targets, n_sites, n_times)
         Further descriptions of the data.
+    n_units : int
+        Number of units that the bootstrap drew from.
+    widen : float
+        Factor of the distance from the score to the ends of its interval.
+    bounds : tuple of float
+        Least and largest score there can be.
     """
 
     score: npt.NDArray[np.float64]
@@ -94,6 +106,8 @@ class ScoreMap:
     resampled: npt.NDArray[np.float64]
     extra: dict[str, npt.NDArray[np.float64]]
     n_units: int
+    widen: float = 1.0
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
     def mean(self, axis: int) -> ScoreMap:
         """Average over sites (1) or times (2); the averaged axis stays, of length 1."""
@@ -103,6 +117,8 @@ class ScoreMap:
             self.resampled.mean(axis=axis + 1, keepdims=True),
             {},
             self.n_units,
+            self.widen,
+            self.bounds,
         )
 
 
@@ -113,8 +129,15 @@ def make_map(
     targets: Sequence[Target],
     *,
     seed: int,
+    training: bool = False,
 ) -> ScoreMap:
-    """Collect results by target and cell; resample trials with probes as they are."""
+    """Collect results by target and cell; resample trials with probes as they are.
+
+    `training` widens intervals for what other training trials would change (Nadeau and
+    Bengio 2003): with K folds the variance of the mean over them is not 1 / K of that of
+    one, as if folds were independent, but 1 / K + 1 / (K - 1), since probes share most of
+    their training rows.
+    """
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)
     n_units = int(units.max()) + 1
     weights = bootstrap_weights(n_units, n_resamples=N_RESAMPLES, seed=seed)
@@ -141,6 +164,8 @@ def make_map(
         np.moveaxis(np.array([[resample(r) for r in c] for c in results]), 2, 0),
         {k: np.array([[e[k] for e in c] for c in extras]) for k in extras[0][0]},
         n_units,
+        np.sqrt(1.0 + plan.n_folds / (plan.n_folds - 1)) if training else 1.0,
+        BOUNDS[targets[0].kind],
     )
 
 
@@ -155,7 +180,13 @@ def _by_unit(
 
 def estimate_table(scores: ScoreMap, correction: str) -> dict[str, FloatArray]:
     """Return estimate, interval, p-values and null mean over (target, site, time)."""
-    low, high = percentile_interval(scores.resampled, n_units=scores.n_units)
+    ends = percentile_interval(scores.resampled, n_units=scores.n_units)
+    low, high = ends
+    if scores.widen != 1.0:
+        score, bounds = scores.score, scores.bounds
+        low, high = (
+            np.clip(score + scores.widen * (end - score), *bounds) for end in ends
+        )
     table = {"estimate": scores.score, "ci_low": low, "ci_high": high}
     if len(scores.null):
         p = permutation_p(scores.score, scores.null, tail="greater")

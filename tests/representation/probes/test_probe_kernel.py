@@ -60,7 +60,9 @@ def test_ridge_is_scikit_learns(rng, fold, n_units):
             model = make_pipeline(StandardScaler(), Ridge(0.3 * train.sum()))
             model.fit(x[t, train], y[train, 0])
             expected[~train] = model.predict(x[t, ~train]) - y[train, 0].mean()
-        np.testing.assert_allclose(found.kept.predicted[t, :, 0, 0], expected, atol=1e-10)
+        np.testing.assert_allclose(
+            found.kept.predicted[t, :, 0, 0], expected, atol=1e-10
+        )
 
 
 @pytest.mark.parametrize("n_units", [6, 80])
