@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError
 from marr.representation._alignment import _align_text as text
+from marr.representation._alignment._align_figures import align_figures
 from marr.representation._alignment._align_job import (
     align_tables,
     check_b,
@@ -148,7 +149,7 @@ def align(
         question=text.question_text(job),
         methods=text.methods_text(job),
         tables=tables,
-        figures=text.align_figures(job, estimate),
+        figures=align_figures(job, estimate),
         notes=[*text.align_notes(job), *job.notes, *notes],
         citations=_citations(job.measures, job.design.scheme, n_permutations),
         generalizes_over=_over(job),
