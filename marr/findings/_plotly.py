@@ -148,8 +148,8 @@ def _heat(layer: Spec, spec: Spec) -> list[Spec]:
     return [{
         "type": "heatmap", "x": _places(layer["x"]), "y": _places(layer["y"]), "z": layer["z"],
         "colorscale": stops, "zmin": low, "zmax": high, "showscale": layer["panel"] == 0,
-        "colorbar": {"title": {"text": _capital(spec["color_label"]), "side": "top"},
-                     "orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 0.8,
+        "colorbar": {"title": {"text": _capital(spec["color_label"]), "side": "right"},
+                     "orientation": "h", "thickness": 10, "outlinewidth": 0, "len": 1.0,
                      "x": 0, "xanchor": "left", "yref": "container", "y": 0.01,
                      "yanchor": "bottom"},
         "hovertemplate": "%{x}, %{y}: %{z:.4g}<extra></extra>", "xgap": 0, "ygap": 0,
@@ -239,7 +239,10 @@ def _place(
     width = (1 - gap_x * (columns - 1)) / columns
     high = (1 - gap_y * (rows - 1)) / rows
     left, top = column * (width + gap_x), 1 - row * (high + gap_y)
-    x, y = _axis(spec["x"], width_x), _axis(spec["y"], 32)
+    x, y = (
+        _axis(spec["x"], width_x),
+        _axis(spec["y"], width_x if spec["forest"] else 32),
+    )
     if spec["forest"]:
         reverse = [len(spec["x"]["categories"]) - 0.4, -0.6]
         x, y = {**y, **_value_range(spec)}, {**x, "range": reverse}
