@@ -28,6 +28,7 @@ __all__ = [
     "known_column",
     "site_cloud",
     "varying",
+    "words",
 ]
 
 
@@ -49,6 +50,14 @@ class Cloud:
     x: npt.NDArray[np.float64]
     units: npt.NDArray[np.str_]
     n_constant: int
+
+
+def words(labels: npt.ArrayLike) -> list[str]:
+    """Return labels as words, whole numbers without a decimal point."""
+    return [
+        f"{v:g}" if isinstance(v, float) else str(v)
+        for v in np.asarray(labels).tolist()
+    ]
 
 
 def varying(x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from marr.errors import OptionError, StatisticsError
 from marr.representation._conditions import Conditions, resolve_conditions
-from marr.representation._geometry._cloud import known_column
+from marr.representation._geometry._cloud import known_column, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def single_design(
         msg = f"on={on!r} varies within trials; name a column with one value a trial."
         raise OptionError(msg)
     k = len(made.labels)
-    labels = tuple(str(v) for v in made.labels)
+    labels = tuple(words(made.labels))
     signs, values = [], []
     for name in variables:
         high, shown = _binary(system, name)

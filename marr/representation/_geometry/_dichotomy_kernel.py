@@ -69,7 +69,7 @@ def balanced_dichotomies(
     return np.unique(signs, axis=0)[:most], total
 
 
-def span_coordinates(x: Rows) -> Rows:
+def span_coordinates(x: Rows) -> Float[ndarray, "rows s"]:
     """Center rows; where units outnumber rows, rotate them into the span of the rows."""
     x = x - x.mean(axis=0)
     if x.shape[1] <= len(x):

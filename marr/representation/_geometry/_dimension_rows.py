@@ -16,6 +16,7 @@ from marr.representation._geometry._cloud import (
     grouped_units,
     site_cloud,
     varying,
+    words,
 )
 from marr.representation._geometry._dimension_methods import FEWEST_ROWS, Points
 from marr.representation._geometry._neighbor_kernel import spectrum
@@ -350,7 +351,7 @@ def _complete(
     """Refuse folds that lack a condition, by name."""
     lost = np.isnan(views).any(axis=(0, 2))
     if lost.any():
-        names = [str(v) for v in conditions.labels[lost][:5]]
+        names = words(conditions.labels[lost][:5])
         msg = (
             f"noise='cross_validated': {', '.join(names)} of {conditions.name!r} "
             f"{'is' if len(names) == 1 else 'are'} missing in some of the {plan.n_folds} "

@@ -29,6 +29,7 @@ from marr.representation._geometry._cloud import (
     constant_note,
     grouped_units,
     site_cloud,
+    words,
 )
 from marr.representation._geometry._dichotomy_kernel import span_coordinates
 from marr.representation._plan import make_plan
@@ -176,7 +177,7 @@ def manifold_capacity(
     check_count("n_permutations", n_permutations)
     names = site_list(system, sites)
     conditions, system, notes = _conditions(system, on, bins)
-    labels = [str(v) for v in conditions.labels]
+    labels = words(conditions.labels)
     condition_counts(
         conditions.codes, labels, least=FEWEST_POINTS, what="manifold_capacity"
     )

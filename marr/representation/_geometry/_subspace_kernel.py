@@ -7,15 +7,12 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 __all__ = [
-    "Stack",
     "angles",
     "overlap",
     "random_overlaps",
     "reliable_components",
     "subspaces",
 ]
-
-Stack = Float[ndarray, "sets units d"]
 
 
 def subspaces(
@@ -24,7 +21,7 @@ def subspaces(
     profile: Float[ndarray, "profiles columns"],
     weights: Float[ndarray, "sets rows"],
     n_dimensions: int,
-) -> Stack:
+) -> Float[ndarray, "sets units d"]:
     """Leading directions of what a design codes, fitted to each set of rows.
 
     Parameters
@@ -57,13 +54,17 @@ def _effects(
     return np.linalg.solve(normal + ridge, weighted @ x)
 
 
-def overlap(a: Stack, b: Stack) -> Float[ndarray, " sets"]:
+def overlap(
+    a: Float[ndarray, "sets units d"], b: Float[ndarray, "sets units e"]
+) -> Float[ndarray, " sets"]:
     """Mean squared cosine of the principal angles: 1 same, 0 orthogonal."""
     inner = a.mT @ b
     return (inner**2).sum(axis=(1, 2)) / min(inner.shape[1:])
 
 
-def angles(a: Stack, b: Stack) -> Float[ndarray, "sets d"]:
+def angles(
+    a: Float[ndarray, "sets units d"], b: Float[ndarray, "sets units e"]
+) -> Float[ndarray, "sets least"]:
     """Principal angles in degrees, smallest first (Bjorck and Golub 1973)."""
     cosine = np.linalg.svd(a.mT @ b, compute_uv=False)
     return np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))

@@ -16,6 +16,7 @@ from marr.representation._geometry._cloud import (
     known_column,
     site_cloud,
     varying,
+    words,
 )
 from marr.representation._rows import site_patterns
 from marr.representation._targets import resolve_target
@@ -124,7 +125,7 @@ def resolve_kind(
 
 
 def _enough(codes: npt.NDArray[np.intp], conditions: Conditions, what: str) -> None:
-    condition_counts(codes, [str(v) for v in conditions.labels], least=4, what=what)
+    condition_counts(codes, words(conditions.labels), least=4, what=what)
 
 
 def _read(system: System, of: Any) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
