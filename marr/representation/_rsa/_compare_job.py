@@ -11,6 +11,7 @@ import xarray as xr
 from marr.errors import EvidenceError, OptionError, check_option
 from marr.findings import Finding
 from marr.representation._rsa._compare_kernel import (
+    COMPARATORS,
     bootstrap_comparison,
     compare_pairs,
     condition_permutations,
@@ -19,6 +20,9 @@ from marr.representation._rsa._compare_kernel import (
     residual_pairs,
     rotations,
 )
+from marr.representation._rsa._evaluate_kernel import evaluate
+from marr.representation._rsa._matched import FEWEST, complete_conditions
+from marr.representation._rsa._permutation_kernel import permuted_similarity
 from marr.representation._rsa._rdm_kernel import upper
 from marr.stats import (
     bootstrap_weights,
@@ -40,8 +44,14 @@ NAMES = {
     "pearson": "correlation",
     "cosine": "cosine similarity",
     "kendall": "Kendall's tau-b",
+    "rho-a": "rank correlation (rho-a)",
+    "tau-a": "Kendall's tau-a",
+    "whitened_cosine": "whitened cosine similarity",
+    "whitened_correlation": "whitened correlation",
 }
 """Comparators in words."""
+SHARED = {k: "correlation" if k == "pearson" else k for k in NAMES if k != "kendall"}
+"""Comparators that `rsa` has too, by their name there."""
 
 
 @dataclass(frozen=True)
@@ -153,11 +163,9 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
     }
     null = np.empty((len(job.moves), *shape))
     for i, j in np.ndindex(shape):
-        a, b, how = pair.a[i], pair.b[j], (job.controls, job.comparator)
-        columns["estimate"][i, j] = compare_pairs(upper(a), upper(b), *how)
-        null[:, i, j] = permuted_comparison(a, b, *how, job.moves)
-        drawn = bootstrap_comparison(a, b, *how, job.counts)
-        low, high = percentile_interval(drawn, n_units=len(a))
+        found = _one(job, pair.a[i], pair.b[j])
+        columns["estimate"][i, j], null[:, i, j], drawn = found
+        low, high = percentile_interval(drawn, n_units=len(pair.labels))
         columns["ci_low"][i, j], columns["ci_high"][i, j] = low, high
         product = _reliability(job, "a", i) * _reliability(job, "b", j)
         columns["ceiling"][i, j] = np.sqrt(product)
@@ -184,6 +192,33 @@ def compare(job: Comparison) -> tuple[xr.Dataset, xr.Dataset]:
     return table.squeeze(drop=True), _pairs(job)
 
 
+def _one(
+    job: Comparison, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the similarity of two matrices, permuted ones, and bootstrap draws."""
+    if job.controls is not None or job.comparator not in SHARED:
+        how = (job.controls, job.comparator)
+        return (
+            compare_pairs(upper(a), upper(b), *how),
+            permuted_comparison(a, b, *how, job.moves),
+            bootstrap_comparison(a, b, *how, job.counts),
+        )
+    rows, name = np.stack([upper(a), upper(b)]), SHARED[job.comparator]
+    null = permuted_similarity(rows[:1], rows[1:], job.moves, name)[:, 0]
+    enough = (job.counts > 0).sum(axis=1) > 3
+    drawn = np.full(len(job.counts), np.nan)
+    drawn[enough] = _similarity(rows, job.counts[enough], name)
+    whole = _similarity(rows, np.ones((1, job.counts.shape[1])), name)
+    return float(whole[0]), null, drawn
+
+
+def _similarity(
+    rows: npt.NDArray[np.float64], counts: npt.NDArray[np.float64], name: str
+) -> npt.NDArray[np.float64]:
+    nobody = np.ones((len(counts), 1))
+    return evaluate(rows, 1, counts, [nobody], name).similarity[:, 0, 0]
+
+
 def _reliability(job: Comparison, which: str, site: int) -> float:
     """Reliability of what is compared, NaN if unknown.
 
@@ -200,7 +235,14 @@ def _reliability(job: Comparison, which: str, site: int) -> float:
     if known.mean() < 0.5 or known.sum() < 10:
         return float("nan")
     controls = None if job.controls is None else job.controls[known]
-    r = compare_pairs(pairs[0, known], pairs[1, known], controls, job.comparator)
+    if job.comparator in COMPARATORS:
+        r = compare_pairs(pairs[0, known], pairs[1, known], controls, job.comparator)
+    else:  # these take whole matrices
+        kept = complete_conditions(halves[:, site])
+        if len(kept) < max(FEWEST, len(job.pair.labels) / 2):
+            return float("nan")
+        whole = upper(halves[:, site][:, kept][:, :, kept])
+        r = float(_similarity(whole, np.ones((1, len(kept))), job.comparator)[0])
     return float(spearman_brown(r)) if r > 0 else float("nan")
 
 

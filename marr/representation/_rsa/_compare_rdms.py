@@ -46,8 +46,9 @@ def compare_rdms(
     control : "angular", array of shape (n_conditions, n_conditions), Finding, or list
         What is partialed out of both. "angular" takes out every function of the angle
         between conditions, so that what any ring shares is gone.
-    comparator : {"spearman", "pearson", "cosine", "kendall"}
-        How matrices are compared; controls go with the first two.
+    comparator : str
+        "spearman", "pearson" (controls go with these two), "cosine", "kendall" (tau-b),
+        or, as in `rsa`, "rho-a", "tau-a", "whitened_cosine", "whitened_correlation".
     null : {"auto", "free", "rotation"}
         Permutations of conditions. "auto" is "free", but "rotation" (all rotations and
         reflections) for conditions on a circle with `control`, whose residuals are
@@ -111,7 +112,7 @@ def compare_rdms(
             "nili2014",
             *(["dekker2007"] if shown else []),
         ),
-        notes=(*_shared_trials(a, b), *_notes(job)),
+        notes=(*_shared_trials(a, b), *_averaged(a, b), *_notes(job)),
         generalizes_over=f"conditions (n = {len(job.pair.labels)})",
         parameters={
             "a": f"finding {a.id}",
@@ -274,6 +275,17 @@ def _shared_trials(a: Finding, b: Finding) -> tuple[Note, ...]:
         return ()
     text = f"Both matrices use {shared} of the same trials, whose noise they may share."
     return (Note("shared_trials", text, "Select disjoint trials to exclude this."),)
+
+
+def _averaged(a: Finding, b: Finding) -> tuple[Note, ...]:
+    """Say of cohorts that means over members do not generalize over them."""
+    cohorts = [f.system for f in (a, b) if "member" in f.tables]
+    if not cohorts:
+        return ()
+    names = " and ".join(dict.fromkeys(cohorts))
+    text = f"Distances of {names} are means over members; nothing here generalizes over members."
+    advice = "marr.representation.rsa(cohort, models={'name': finding}) does."
+    return (Note("members_averaged", text, advice),)
 
 
 def _notes(job: Comparison) -> tuple[Note, ...]:

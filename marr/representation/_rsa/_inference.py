@@ -19,6 +19,8 @@ from marr.representation._rsa._evaluate_kernel import (
     resample_metric,
     split_half_ceiling,
 )
+from marr.representation._rsa._matched import FEWEST, complete_conditions
+from marr.representation._rsa._rdm_kernel import upper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,8 +174,8 @@ def infer(
     ----------
     values : array of shape (n_components + n_subjects, n_pairs)
         Dissimilarities: components of all models, then subjects.
-    halves : array of shape (2, n_pairs), optional
-        Of a single subject, in two halves of the trials.
+    halves : array of shape (2, n_conditions, n_conditions), optional
+        Distances of a single subject, in two halves of the trials; NaN where unknown.
     parts : sequence of Part
         Models.
     plan : Plan
@@ -297,14 +299,18 @@ def _add_split_half(
     plan: Plan,
 ) -> None:
     """Fill in the ceilings of a single subject, in place."""
-    if halves is None or not np.isfinite(halves).all() or not _vary(halves):
+    if halves is None:
         return
-    still = np.ones((1, plan.n_conditions))
-    estimate[-2:] = split_half_ceiling(halves, still, plan.comparator)[0]
+    kept = complete_conditions(halves)
+    pairs = upper(halves[:, kept][:, :, kept])
+    if len(kept) < max(FEWEST, plan.n_conditions / 2) or not _vary(pairs):
+        return
+    still = np.ones((1, len(kept)))
+    estimate[-2:] = split_half_ceiling(pairs, still, plan.comparator)[0]
+    counts = plan.counts[plan.usable][:, kept]
     for draws in boots:
         if draws is not None:
-            counts = plan.counts[plan.usable]
-            bounds = split_half_ceiling(halves, counts, plan.comparator)
+            bounds = split_half_ceiling(pairs, counts, plan.comparator)
             draws[:, -2:] = bounds[..., None]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-__all__ = ["Matched", "complete_conditions", "match_conditions"]
+__all__ = ["FEWEST", "Matched", "complete_conditions", "match_conditions"]
 
 FEWEST = 5
 """With fewer conditions there is nothing to permute."""
@@ -64,7 +64,11 @@ def match_conditions(a: Finding, b: Finding) -> Matched:
                 if isinstance(finding, Finding)
                 else type(finding).__name__
             )
-            msg = f"{argument} must be a finding of marr.representation.rdm; got {got}."
+            msg = (
+                f"{argument} must be a finding of marr.representation.rdm; got {got}. To "
+                "compare systems or cohorts with models: "
+                "marr.representation.rsa(system, models=...)."
+            )
             raise OptionError(msg)
     labels_a, labels_b = (f.estimate["condition_a"].values for f in (a, b))
     order = _order(labels_a, labels_b)

@@ -131,9 +131,15 @@ def rsa(
 
     Notes
     -----
-    A t test over subjects holds for these conditions only. Read as if it held for
-    others, it errs in 20 to 45 % of studies at a level of 5 % (`generalize="subjects"`
-    says so). The corrected dual bootstrap errs in 1 to 6 %, less with fewer conditions.
+    Simulated studies of 20 to 92 conditions and 10 to 20 subjects, at a level of 5 %:
+    the corrected dual bootstrap errs in 3 to 5 % about differences of models, and in 1 to
+    2 % about a model against 0, where permuted conditions err in 5 %. A t test over
+    subjects holds for these conditions only; read as if it held for others, it errs in
+    20 to 40 % (`generalize="subjects"` says so). Intervals that resample conditions
+    alone, or are bias-corrected and accelerated, err in up to 13 %. See
+    benchmarks/calibration_rsa.py.
+
+    With ranks, flexible models are fitted by correlation and scored by rank.
 
     References
     ----------

@@ -142,7 +142,7 @@ def analyze(models: list[Model], rows: Rows, plan: Plan) -> Job:
         subjects, _ = _standardized(
             upper(data.values[:, site, at]), who, plan.comparator
         )
-        halves = upper(data.halves[:, 0, site, at]) if len(data.names) == 1 else None
+        halves = data.halves[:, 0, site, at] if len(data.names) == 1 else None
         cells.append(infer(np.concatenate([components, subjects]), halves, parts, plan))
     same = _identical(models, parts, components)
     return Job(models, parts, plan, rows, cells, (n_sites, n_times), scales, same)

@@ -238,7 +238,7 @@ def _scope_notes(plan: Plan) -> list[Note]:
     if not plan.conditions:
         text = (
             "Intervals and p-values hold for these conditions only. Read as if they held for "
-            "other conditions, such tests are wrong in 20 to 45 % of studies, not 5 %."
+            "other conditions, such tests are wrong in 20 to 40 % of studies, not 5 %."
         )
         advice = "generalize=('conditions', 'subjects')."
         return [Note("conditions_fixed", text, advice)]
@@ -253,8 +253,8 @@ def _sample_notes(plan: Plan) -> list[Note]:
     found = []
     if plan.conditions and plan.n_conditions < 20:
         text = (
-            f"With {plan.n_conditions} conditions the bootstrap is conservative: it finds "
-            "fewer than 5 % false positives, and misses true differences."
+            f"With {plan.n_conditions} conditions the bootstrap is conservative, most of all "
+            "against 0: it finds fewer than 5 % false positives, and misses true differences."
         )
         advice = (
             "More conditions; null='permutation' tests against 0 at the nominal level."

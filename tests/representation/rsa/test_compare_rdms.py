@@ -9,7 +9,9 @@ import xarray as xr
 from scipy.stats import kendalltau, rankdata, spearmanr
 
 import marr
+from marr.errors import MarrError
 from marr.representation import compare_rdms, rdm
+from marr.representation._rsa._compare_job import SHARED
 from marr.representation._rsa._compare_kernel import (
     bootstrap_comparison,
     compare_pairs,
@@ -18,6 +20,8 @@ from marr.representation._rsa._compare_kernel import (
     permuted_comparison,
     rotations,
 )
+from marr.representation._rsa._evaluate_kernel import evaluate
+from marr.representation._rsa._permutation_kernel import permuted_similarity
 from marr.representation._rsa._rdm_kernel import upper
 from marr.stats import partial_correlation, permutation_p
 
@@ -283,3 +287,57 @@ def test_ranks_of_a_controlled_matrix_match_scipy(rng):
     ranked = [rankdata(v) for v in (a, b, z)]
     expected = partial_correlation(*ranked)
     assert compare_pairs(a, b, z[:, None], "spearman") == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("comparator", ["spearman", "pearson", "cosine"])
+def test_shared_comparators_are_the_same_by_either_kernel(rng, comparator):
+    """Those of `rsa` weigh pairs; those that take controls resample them one by one."""
+    a, b = distances(rng, 8), distances(rng, 8)
+    moves = condition_permutations(8, 20, 0)
+    counts = rng.multinomial(8, np.full(8, 1 / 8), size=20).astype(float)
+    counts = counts[(counts > 0).sum(axis=1) > 3]
+    rows, name = np.stack([upper(a), upper(b)]), SHARED[comparator]
+    null = permuted_similarity(rows[:1], rows[1:], moves, name)[:, 0]
+    np.testing.assert_allclose(
+        null, permuted_comparison(a, b, None, comparator, moves), atol=1e-12
+    )
+    drawn = evaluate(rows, 1, counts, [np.ones((len(counts), 1))], name)
+    expected = bootstrap_comparison(a, b, None, comparator, counts)
+    np.testing.assert_allclose(drawn.similarity[:, 0, 0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "comparator", ["rho-a", "tau-a", "whitened_cosine", "whitened_correlation"]
+)
+def test_comparators_of_rsa(rng, comparator):
+    place = rng.normal(size=(10, 3))
+    a, b = finding(rng, place), finding(rng, place)
+    found = compare_rdms(
+        a, b, comparator=comparator, n_permutations=99, n_resamples=100
+    ).estimate
+    assert float(found["estimate"]) > 0.5
+    assert float(found["p_value"]) < 0.05
+    assert float(found["ci_low"]) < float(found["estimate"])
+    assert 0.5 < float(found["ceiling"]) <= 1.0
+    with pytest.raises(MarrError, match="control goes with"):
+        compare_rdms(a, b, comparator=comparator, control=np.eye(10))
+
+
+def test_cohorts_are_pointed_to_rsa(rng):
+    place = rng.normal(size=(8, 2))
+    codes = np.tile(np.arange(8), 6)
+    members = [
+        marr.from_arrays(
+            {"V1": place[codes] + rng.normal(size=(48, 2))},
+            pd.DataFrame({"condition": [f"c{c:02d}" for c in codes]}),
+            name=f"m{i}",
+        )
+        for i in range(3)
+    ]
+    group = marr.Cohort(members, name="three")
+    mean = rdm(group, distance="euclidean", n_permutations=0)
+    found = compare_rdms(mean, finding(rng, place), n_permutations=50, n_resamples=50)
+    (note,) = [n for n in found.notes if n.code == "members_averaged"]
+    assert "rsa(cohort" in note.advice
+    with pytest.raises(MarrError, match=r"finding of .*rdm; got Cohort.*rsa\("):
+        compare_rdms(group, mean)
