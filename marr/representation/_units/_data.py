@@ -90,7 +90,10 @@ class UnitRows:
 
     def varying(self) -> UnitRows:
         """Return the units that vary."""
-        keep = ~self.constant
+        return self.units_where(~self.constant)
+
+    def units_where(self, keep: npt.NDArray[np.bool_]) -> UnitRows:
+        """Return some of the units."""
         return replace(
             self,
             x=self.x[:, keep],

@@ -155,69 +155,81 @@ def poisson_fit(
     """
     n, p = x.shape
     pull = np.where(free, 1e-10, penalty) * n
-    mean = np.maximum(y.mean(axis=0), LOWEST)
-    coef = np.zeros((p, y.shape[1]))
-    coef[0] = np.log(mean)
+    counts = np.ascontiguousarray(y.T)
+    coef = np.zeros((y.shape[1], p))
+    coef[:, 0] = np.log(np.maximum(counts.mean(axis=1), LOWEST))
     if start is not None:
-        coef = start.copy()
+        coef = start.T.copy()
     products, where = _products(x)
-    eta = np.clip(x @ coef, -30.0, 30.0)
-    loss = _penalized(y, eta, coef, pull)
-    active, edf = np.ones(y.shape[1], bool), np.zeros(y.shape[1])
+    goal = counts @ x  # the part of the gradient and of the loss that stays
+    rate = _rate(coef, x)
+    loss = _penalized(rate, coef, goal, pull)
+    active = np.ones(len(coef), bool)
     for _ in range(max_iterations):
         on = np.flatnonzero(active)
-        rate = np.exp(eta[:, on])
-        hessian = _weighted(products, where, rate, p) + np.diag(pull)
-        gradient = x.T @ (y[:, on] - rate) - pull[:, None] * coef[:, on]
-        step = np.linalg.solve(hessian, gradient.T[..., None])[..., 0].T
-        coef[:, on], eta[:, on], loss[on], gain = _line_search(
-            (x, y[:, on], pull), coef[:, on], eta[:, on], loss[on], step
-        )
-        active[on] = gain > tolerance * (np.abs(loss[on]) + 1.0)
+        at, held = coef[on], rate[on] if len(on) < len(coef) else rate
+        hessian = _weighted(products, where, held, p) + np.diag(pull)
+        gradient = goal[on] - held @ x - pull * at
+        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        coef[on], new, now = _line_search(x, goal[on], pull, at, held, loss[on], step)
+        active[on] = loss[on] - now > tolerance * (np.abs(now) + 1.0)
+        loss[on] = now
+        if len(on) < len(coef):
+            rate[on] = new
+        else:
+            rate = new
         if not active.any():
             break
-    rate = np.exp(eta)
     information = _weighted(products, where, rate, p)
     edf = np.trace(
         np.linalg.solve(information + np.diag(pull), information), axis1=1, axis2=2
     )
-    deviance = poisson_loss(y, rate).sum(axis=0)
-    return Fit(coef, np.full(y.shape[1], penalty), edf, ~active), deviance
+    deviance = poisson_loss(counts, rate).sum(axis=1)
+    return Fit(coef.T.copy(), np.full(len(coef), penalty), edf, ~active), deviance
+
+
+def _rate(coef: ndarray, x: ndarray) -> Float[ndarray, "units rows"]:
+    eta = coef @ x.T
+    np.clip(eta, -30.0, 30.0, out=eta)
+    return np.exp(eta, out=eta)
 
 
 def _line_search(
-    data: tuple[ndarray, ndarray, ndarray],
+    x: ndarray,
+    goal: ndarray,
+    pull: ndarray,
     coef: ndarray,
-    eta: ndarray,
+    rate: ndarray,
     loss: ndarray,
     step: ndarray,
-) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Take the step, halved where it would not lower the loss; return the gain too."""
-    x, y, pull = data
-    size, gain = np.ones(len(loss)), np.zeros(len(loss))
-    moved = x @ step
-    open_ = np.ones(len(loss), bool)
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Take the step, halved for units whose loss it would not lower.
+
+    Returns
+    -------
+    coefficients, rates and losses; those of before where no step helps
+    """
+    new = coef + step
+    moved = _rate(new, x)
+    now = _penalized(moved, new, goal, pull)
+    size = 1.0
     for _ in range(12):
-        at = np.flatnonzero(open_)
-        new_coef = coef[:, at] + size[at] * step[:, at]
-        new_eta = np.clip(eta[:, at] + size[at] * moved[:, at], -30.0, 30.0)
-        new = _penalized(y[:, at], new_eta, new_coef, pull)
-        good = new <= loss[at]
-        taken = at[good]
-        gain[taken] = loss[taken] - new[good]
-        coef[:, taken], eta[:, taken] = new_coef[:, good], new_eta[:, good]
-        loss[taken] = new[good]
-        open_[taken] = False
-        size[at[~good]] /= 2
-        if not open_.any():
-            break
-    return coef, eta, loss, gain
+        bad = np.flatnonzero(~(now <= loss))
+        if not len(bad):
+            return new, moved, now
+        size /= 2
+        new[bad] = coef[bad] + size * step[bad]
+        moved[bad] = _rate(new[bad], x)
+        now[bad] = _penalized(moved[bad], new[bad], goal[bad], pull)
+    bad = np.flatnonzero(~(now <= loss))
+    new[bad], moved[bad], now[bad] = coef[bad], rate[bad], loss[bad]
+    return new, moved, now
 
 
-def _penalized(y: ndarray, eta: ndarray, coef: ndarray, pull: ndarray) -> ndarray:
-    return (np.exp(eta) - y * eta).sum(axis=0) + 0.5 * (pull[:, None] * coef**2).sum(
-        axis=0
-    )
+def _penalized(rate: ndarray, coef: ndarray, goal: ndarray, pull: ndarray) -> ndarray:
+    """Negative log-likelihood with the penalty, by unit."""
+    likelihood = rate.sum(axis=1) - (coef * goal).sum(axis=1)
+    return likelihood + 0.5 * (pull * coef**2).sum(axis=1)
 
 
 def _products(x: ndarray) -> tuple[ndarray | None, tuple[ndarray, ndarray]]:
@@ -231,18 +243,18 @@ def _products(x: ndarray) -> tuple[ndarray | None, tuple[ndarray, ndarray]]:
 def _weighted(
     products: ndarray | None, where: tuple[ndarray, ndarray], weight: ndarray, p: int
 ) -> Float[ndarray, "units columns columns"]:
-    """Cross-products of the design, weighted by each unit's rate."""
+    """Cross-products of the design, weighted by each unit's rate, (n_units, n_rows)."""
     i, j = np.triu_indices(p)
     if products is None:
         x = where[0]
-        packed = np.zeros((weight.shape[1], len(i)))
+        packed = np.zeros((len(weight), len(i)))
         step = max(1, CHUNK // len(i))
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
-            packed += weight[rows].T @ (x[rows][:, i] * x[rows][:, j])
+            packed += weight[:, rows] @ (x[rows][:, i] * x[rows][:, j])
     else:
-        packed = weight.T @ products
-    out = np.empty((weight.shape[1], p, p))
+        packed = weight @ products
+    out = np.empty((len(weight), p, p))
     out[:, i, j] = out[:, j, i] = packed
     return out
 
@@ -310,7 +322,7 @@ def score_statistics(
     p, k = x.shape[1], z.shape[1]
     both = np.column_stack([x, z])
     products, where = _products(both)
-    information = _weighted(products, where, rate, p + k)
+    information = _weighted(products, where, rate.T, p + k)
     ridge = 1e-9 * np.trace(information, axis1=1, axis2=2)[:, None, None]
     information = information + ridge * np.eye(p + k) / (p + k)
     cross, own = information[:, :p, p:], information[:, p:, p:]

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from marr._analysis import Draft, analysis
-from marr.errors import StatisticsError
+from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._data import (
     check_count,
@@ -48,6 +48,7 @@ def heterogeneity(
     time: tuple[float, float] | None = None,
     n_splits: int = 10,
     n_null: int = 100,
+    min_reliability: float = 0.1,
     seed: int = 0,
 ) -> Draft:
     """Count the kinds of units by how alike their tuning is, noise taken out.
@@ -69,6 +70,9 @@ def heterogeneity(
         Random halves of the trials, whose curves are compared.
     n_null : int
         Homogeneous populations that are simulated.
+    min_reliability : float
+        Units whose curves correlate less than this between halves of the trials are
+        left out; 0 keeps all.
     seed : int
         Seed of splits and simulations.
 
@@ -95,8 +99,8 @@ def heterogeneity(
     curves of opposite halves of the trials, divided by the square roots of both
     reliabilities (floored at 0.05; the diagonal is 1), negative ones taken as 0 except
     for the participation ratio. Hill numbers are then nearly free of noise, the Vendi
-    score is not: read its excess. Units without tuning have no reliable similarity to
-    any other and count as kinds of their own; see the table "reliability".
+    score is not: read its excess. Units without tuning are as similar to others as noise
+    has it: those whose curves do not repeat are left out (table "reliability").
 
     Intervals are over trials for these units, not over units.
 
@@ -107,6 +111,11 @@ def heterogeneity(
     """
     check_count("n_splits", n_splits, 1)
     check_count("n_null", n_null, 1)
+    if not 0 <= min_reliability < 1:
+        msg = (
+            f"min_reliability must be at least 0 and below 1; got {min_reliability!r}."
+        )
+        raise OptionError(msg)
     conditions = variable_conditions(system, variable, bins, argument="variable")
     known = conditions.codes >= 0
     rows = unit_rows(
@@ -134,6 +143,7 @@ def heterogeneity(
         n_bins,
         n_splits=n_splits,
         n_null=n_null,
+        least=min_reliability,
         seed=seed,
     )
     return Draft(
@@ -143,7 +153,7 @@ def heterogeneity(
         methods=_methods(job, variable, n_splits),
         tables=_tables(job),
         figures=_figures(),
-        notes=[*job.plan.notes, *notes, *_notes(job)],
+        notes=[*job.plan.notes, *notes, *_notes(job, min_reliability)],
         generalizes_over=job.plan.unit_name,
     )
 
@@ -203,7 +213,7 @@ def _tables(job: HeterogeneityJob) -> dict[str, xr.Dataset]:
         "opposite halves, over the root of both reliabilities"
     )
     reliability = xr.Dataset(
-        {"estimate": ("unit", job.reliability)}, coords={"unit": job.rows.units}
+        {"estimate": ("unit", job.reliability)}, coords={"unit": job.every_unit}
     )
     reliability["estimate"].attrs["long_name"] = (
         "correlation of the curves of two halves"
@@ -281,12 +291,24 @@ def _figures() -> list[FigureSpec]:
     ]
 
 
-def _notes(job: HeterogeneityJob) -> list[Note]:
+def _notes(job: HeterogeneityJob, least: float) -> list[Note]:
+    found = []
+    lost = len(job.every_unit) - len(job.rows.labels)
+    if lost:
+        kept = set(job.rows.labels)
+        names = [str(u) for u in job.every_unit.values if str(u) not in kept]
+        shown = ", ".join(names[:5]) + (" ..." if lost > 5 else "")
+        text = (
+            f"{lost} of {len(job.reliability)} units have curves that do not repeat between "
+            f"halves (reliability below {least:g}) and were left out: {shown}."
+        )
+        found.append(
+            Note("unreliable_units", text, "More trials may show their tuning.")
+        )
     low = int((job.reliability < FLOOR).sum())
-    if not low:
-        return []
-    text = (
-        f"{low} of {len(job.reliability)} units have curves that do not repeat between "
-        f"halves (reliability below {FLOOR:g}): they count as kinds of their own."
-    )
-    return [Note("unreliable_units", text, "Leave them out, or use more trials.")]
+    if low and not lost:
+        text = (
+            f"{low} units have reliabilities below {FLOOR:g}: similar as noise has it."
+        )
+        found.append(Note("floored_reliability", text, "Raise min_reliability."))
+    return found

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+    import xarray as xr
 
     from marr.representation._units._data import UnitRows
     from marr.systems import System
@@ -84,7 +85,8 @@ class HeterogeneityJob:
     parts_reach: FloatArray | None
     null: FloatArray
     shuffled: FloatArray
-    reliability: FloatArray  # (n_units,)
+    reliability: FloatArray  # of every unit that varies
+    every_unit: xr.DataArray
     similarity: FloatArray
     n_bins: int
 
@@ -99,9 +101,13 @@ def run_heterogeneity(
     *,
     n_splits: int,
     n_null: int,
+    least: float,
     seed: int,
 ) -> HeterogeneityJob:
-    """Estimate, leave out, simulate, shuffle."""
+    """Estimate, leave out, simulate, shuffle.
+
+    Units whose curves correlate between halves by less than `least` take no part.
+    """
     plan = make_plan(
         system,
         resolve_target(system, variable),
@@ -114,8 +120,11 @@ def run_heterogeneity(
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)[rows.trial]
     rng = np.random.default_rng(seed)
     halves = _halves(codes, units, rows, n_splits, rng)
-    scopes = _scopes(rows)
     cross, shared = cross_half(rows.x, codes, halves, n_bins)
+    reliability, units_ = np.diag(cross).copy(), rows.units
+    rows, keep = _reliable(rows, reliability, least)
+    cross, shared = cross[np.ix_(keep, keep)], shared[keep]
+    scopes = _scopes(rows)
     value = scopes.of(corrected_similarity(cross))
     full = _curves(rows.x, codes, n_bins)
     left_out = _left_out(rows.x, codes, units, halves, n_bins, scopes)
@@ -142,10 +151,27 @@ def run_heterogeneity(
         _reach(np.stack([scopes.parts(v) for v in left_out])) if several else None,
         null,
         np.array(shuffled),
-        np.diag(cross).copy(),
+        reliability,
+        units_,
         corrected_similarity(cross),
         n_bins,
     )
+
+
+def _reliable(
+    rows: UnitRows, reliability: FloatArray, least: float
+) -> tuple[UnitRows, npt.NDArray[np.bool_]]:
+    keep = np.asarray(reliability >= least)
+    if least <= 0:
+        keep = np.ones_like(keep)
+    if keep.sum() < 2:
+        msg = (
+            f"{int(keep.sum())} of {len(keep)} units have curves that repeat between "
+            f"halves of the trials (reliability of at least {least:g}); two are needed. "
+            "Use more trials, other bins, or a lower min_reliability."
+        )
+        raise StatisticsError(msg)
+    return rows.units_where(keep), keep
 
 
 def _scopes(rows: UnitRows) -> Scopes:

@@ -81,7 +81,7 @@ def figures(names: Sequence[str]) -> list[FigureSpec]:
             band_high="null_high",
             reference=0.0,
             caption="Correlation over units of explained variances, 95 % interval; "
-            "ticks: 95 % of matched populations of independent tuning.",
+            "gray: 95 % of matched populations of independent tuning.",
             x_label="variables",
             y_label="correlation of explained variances",
             description="Dots with intervals: one correlation a pair of variables, "

@@ -258,14 +258,7 @@ def _varying(rows: UnitRows, z: FloatArray) -> tuple[UnitRows, FloatArray]:
             "deterministic model does not vary when its input repeats.)"
         )
         raise StatisticsError(msg)
-    return UnitRows(
-        rows.x[:, keep],
-        rows.trial,
-        rows.bins,
-        rows.units[keep],
-        rows.constant[keep],
-        rows.n_trials,
-    ), z[:, keep]
+    return rows.units_where(keep), z[:, keep]
 
 
 def _by_trial(rows: UnitRows, z: FloatArray) -> FloatArray:

@@ -52,10 +52,10 @@ def summarize(estimate: xr.Dataset, variable: str) -> str:
             f"{int(tuned[sites == s].sum())} of {int((sites == s).sum())} of {s}"
             for s in dict.fromkeys(sites.tolist())
         ]
-        where = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+        where = f"; {', '.join(parts)}" if len(parts) > 1 else ""
         return (
             f"{int(tuned.sum())} of {len(values)} units vary with {variable} "
-            f"(corrected p < 0.05){where}; {shown}."
+            f"(corrected p < 0.05{where}); {shown}."
         )
     return f"No unit of {len(values)} was seen to vary with {variable}; {shown}."
 

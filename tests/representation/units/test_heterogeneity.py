@@ -149,17 +149,21 @@ def test_one_kind_a_site_lies_between_sites(rng):
     assert found.estimate["scope"].values.tolist() == ["s0", "s1", "s2", "all"]
 
 
-def test_units_without_tuning_are_named_as_kinds_of_their_own(rng):
-    x = np.concatenate(
-        [
-            study(rng, "homogeneous", u=4).activity("s0").values,
-            rng.normal(size=(120, 4)),
-        ],
-        axis=1,
-    )
-    direction = study(rng, "homogeneous").trials
+def test_units_without_tuning_are_left_out_by_name(rng):
+    tuned = study(rng, "homogeneous", u=4)
+    x = np.column_stack([tuned.activity("s0").values, rng.normal(size=(120, 4))])
+    direction = tuned.trials
     found = heterogeneity(marr.from_arrays({"s": x}, direction), "direction", **CALL)
-    assert any(n.code == "unreliable_units" for n in found.notes)
+    note = next(n for n in found.notes if n.code == "unreliable_units")
+    assert "s:5" in note.text or "s:4" in note.text
+    assert found.tables["reliability"].sizes["unit"] == 8
+    assert found.tables["similarity"].sizes["unit_a"] < 8
+    at = found.estimate.sel(scope="s", measure="hill q1")
+    assert float(at["estimate"]) < 2.5  # one may pass by luck
+    with pytest.raises(marr.MarrError, match="min_reliability"):
+        heterogeneity(
+            marr.from_arrays({"s": x}, direction), "direction", min_reliability=0.999
+        )
 
 
 def test_real_thalamic_cells_are_of_many_kinds():
@@ -198,6 +202,7 @@ def test_homogeneous_populations_are_called_at_the_level(rng):
         ("directoin", {}, "direction"),
         ("direction", {"n_null": 0}, "n_null"),
         ("direction", {"n_splits": 0}, "n_splits"),
+        ("direction", {"min_reliability": 1.5}, "min_reliability"),
         ("two", {}, "at least three bins"),
     ],
 )
