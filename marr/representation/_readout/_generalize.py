@@ -11,7 +11,7 @@ import xarray as xr
 
 from marr._analysis import Draft, analysis
 from marr.errors import ContractError, OptionError, StatisticsError
-from marr.findings import FigureSpec, Note
+from marr.findings import Note
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
@@ -19,6 +19,13 @@ from marr.representation._readout._frame import (
     make_frame,
     pooled_scores,
     row_scores,
+)
+from marr.representation._readout._generalize_text import (
+    chance_of,
+    figures_of,
+    methods_text,
+    notes_of,
+    summary_text,
 )
 from marr.representation._readout._joined import join_systems
 from marr.stats import (
@@ -81,7 +88,9 @@ def generalize(
     n_folds : int
         Folds, which keep dependent trials together also across conditions.
     n_permutations : int
-        Shuffles of the target (within conditions); 0 makes no test.
+        Shuffles of the target; 0 makes no test. Independent trials are exchanged within
+        conditions; targets that follow each other are shifted, those constant within
+        groups move with them, as in `decode`.
     seed : int
         Seed of folds, shuffles and resamples.
     device : str, optional
@@ -126,12 +135,12 @@ def generalize(
         over=("site",),
         kind=kind,
         n_folds=n_folds,
-        n_permutations=0,
+        n_permutations=n_permutations,
         seed=seed,
     )
     values, code = _conditions(system, target, across, frame)
     frame, fold_notes = _usable_folds(frame, code, n_folds, across, seed)
-    moved = _shuffles(frame, code, n_permutations, seed)
+    moved = _shuffles(frame, code, system.groups(), n_permutations, seed)
     found = [
         _square(frame, cell.x, code, len(values), moved, probe, seed, device)
         for cell in frame.layout.cells
@@ -140,12 +149,12 @@ def generalize(
     estimate, transfer = _tables(frame, found, values, weights)
     return Draft(
         estimate=estimate,
-        summary=partial(_summary, target=target, across=across),
+        summary=partial(summary_text, target=target, across=across),
         question=f"Does the code of {target} generalize over {across}?",
-        methods=_methods(frame, across, n_permutations),
+        methods=methods_text(frame, across, moved.shape[1] - 1),
         tables={"transfer": transfer},
-        figures=_figures(frame, across),
-        notes=[*fold_notes, *frame.layout.notes, *_notes(code, values, across)],
+        figures=figures_of(frame, across),
+        notes=[*fold_notes, *frame.layout.notes, *notes_of(code, values, across)],
         citations=["phipson2010", "nichols2002"] if n_permutations else [],
         generalizes_over=frame.plan.unit_name,
         parameters={"kind": frame.target.kind, "across": across},
@@ -220,13 +229,25 @@ def _usable_folds(
 
 
 def _shuffles(
-    frame: Frame, code: npt.NDArray[np.intp], n: int, seed: int
+    frame: Frame,
+    code: npt.NDArray[np.intp],
+    groups: npt.NDArray[np.intp] | None,
+    n: int,
+    seed: int,
 ) -> npt.NDArray[np.float64]:
-    """Return the target and its shuffles within fold and condition, (rows, 1 + n)."""
+    """Return the target and its shuffles, (rows, 1 + n).
+
+    Independent trials are exchanged within fold and condition (and group); targets that
+    follow each other, or are constant within groups, move as `decode` moves them.
+    """
+    if frame.plan.scheme in ("shift", "block"):
+        return frame.y[0]
     rng = np.random.default_rng([seed, 17])
     y = frame.y[0, :, 0]
     moved = np.repeat(y[:, None], 1 + n, axis=1)
     cell = code * (int(frame.fold.max()) + 1) + frame.fold
+    if frame.plan.scheme == "within" and groups is not None:
+        cell = cell * (int(groups.max()) + 1) + groups[frame.layout.row_trial]
     for value in np.unique(cell):
         rows = np.flatnonzero(cell == value)
         for k in range(1, 1 + n):
@@ -274,7 +295,7 @@ def _tables(
     values: list[str],
     weights: npt.NDArray[Any],
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    n, chance = len(values), _chance(frame)
+    n, chance = len(values), chance_of(frame)
     score = np.array([[[s.score()[0] for s in row] for row in f[0]] for f in found])
     drawn = np.array(
         [[[s.score(weights)[:, 0] for s in row] for row in f[0]] for f in found]
@@ -309,12 +330,6 @@ def _tables(
     return estimate, transfer
 
 
-def _chance(frame: Frame) -> float:
-    if frame.target.kind == "categorical":
-        return 1.0 / len(frame.target.classes)
-    return 0.0
-
-
 def _dataset(
     score: Any, drawn: Any, null: Any, dims: Any, coords: Any, chance: float
 ) -> xr.Dataset:
@@ -325,73 +340,3 @@ def _dataset(
         columns["p_corrected"] = max_statistic(score - chance, null - chance)
         columns["null_mean"] = null.mean(axis=0)
     return xr.Dataset({k: (dims, v) for k, v in columns.items()}, coords=coords)
-
-
-def _summary(estimate: xr.Dataset, target: str, across: str) -> str:
-    chance = estimate["estimate"].attrs["chance"]
-    values = estimate["estimate"].values
-    n = values.shape[-1]
-    off = ~np.eye(n, dtype=bool)
-    parts = []
-    for i, site in enumerate(estimate["site"].values.tolist()):
-        text = (
-            f"{site}: {values[i][off].mean():.2f} on other values of {across}, "
-            f"{values[i][~off].mean():.2f} on the same"
-        )
-        if "p_corrected" in estimate:
-            p = estimate["p_corrected"].values[i][off]
-            sign = values[i][off] > chance
-            text += (
-                f"; above chance ({chance:.2g}) in {int(((p < 0.05) & sign).sum())}, "
-                f"below in {int(((p < 0.05) & ~sign).sum())} of {off.sum()} transfers"
-            )
-        parts.append(text)
-    return f"Readout of {target} - " + "; ".join(parts) + "."
-
-
-def _methods(frame: Frame, across: str, n_permutations: int) -> str:
-    text = (
-        f"Probes of {frame.target.name} were fitted on the training folds of one value of "
-        f"{across} and tested on the held-out fold of every value ({frame.plan.n_folds} "
-        f"folds, shared by all), scored by {SCORES[frame.target.kind]}. Intervals: "
-        f"bootstrap (95 %) over {frame.plan.unit_name}, with probes as they are."
-    )
-    if n_permutations:
-        text += (
-            f" P-values: {n_permutations} shuffles of the target within fold and "
-            f"condition, two-sided, corrected over the map by the permutation maximum."
-        )
-    return text
-
-
-def _figures(frame: Frame, across: str) -> list[FigureSpec]:
-    name = SCORES[frame.target.kind]
-    return [
-        FigureSpec(
-            "matrix",
-            x="test",
-            y="train",
-            color_label=name,
-            diverging=True,
-            reference=_chance(frame),
-            caption=(
-                f"Readout of {frame.target.name}, fitted on one value of {across} (rows) "
-                "and tested on another (columns); one matrix a site."
-            ),
-            x_label=f"tested on ({across})",
-            y_label=f"fitted on ({across})",
-            description=f"Square map of {name} by training and test {across}.",
-        )
-    ]
-
-
-def _notes(code: npt.NDArray[np.intp], values: list[str], across: str) -> list[Note]:
-    counts = np.bincount(code)
-    if counts.min() * 3 >= counts.max():
-        return []
-    few, many = values[int(counts.argmin())], values[int(counts.argmax())]
-    text = (
-        f"{across} {few!r} has {counts.min()} trials, {many!r} {counts.max()}: probes of "
-        "small conditions are worse whatever the code."
-    )
-    return [Note("unequal_conditions", text, "Compare each column with its diagonal.")]

@@ -90,3 +90,18 @@ def test_what_cannot_be_asked():
     lonely = planted(1).select("not (context == 1 and side == 1)")
     with pytest.raises(StatisticsError, match=r"condition '?1'? has no trial of side"):
         generalize(lonely, "side", across="context")
+
+
+def test_slow_labels_and_slow_activity_are_not_called():
+    """Labels in runs, activity that drifts: exchanging trials would call most of these."""
+    called = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        side = np.repeat(rng.integers(0, 2, N // 8), 8)
+        drift = np.cumsum(rng.normal(size=(N, 6)), axis=0)
+        table = pd.DataFrame({"side": side, "context": np.arange(N) % 2})
+        system = marr.from_arrays({"V1": drift}, table)
+        found = generalize(system, "side", across="context", n_permutations=39)
+        assert "shifted" in found.methods
+        called += bool((found.estimate["p_corrected"] < 0.05).any())
+    assert called <= 6
