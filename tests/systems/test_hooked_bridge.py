@@ -205,3 +205,33 @@ def test_behavior_by_tokens(bridge, tokens):
     steered = system.perturb(Steer(Z, np.ones(32), 5.0))
     assert len(steered.trials) == 6
     assert steered.group_column is None
+
+
+def test_features_of_heads_and_residuals_act_as_a_lens_hook_does(bridge, tokens):
+    """One feature silenced, written out as a hook: x + decode(f') - decode(f)."""
+    rng = np.random.default_rng(0)
+    system = marr.hook(bridge, tokens, sites=[Z, RESID], batch_size=4)
+    for site in (Z, RESID):
+        decoder = rng.normal(size=(60, 32)).astype(np.float32)
+        encoder = decoder.T.copy() / 32
+        parts = marr.systems.Dictionary(
+            kind="topk", k=4, encoder=encoder, decoder=decoder
+        )
+        view = system.with_features(parts, site=site)
+        features = view.activity(f"{site}.features").values
+        busy = int(np.argmax((features > 0).sum(axis=(0, 1))))
+        done = view.perturb(
+            Ablate(f"{site}.features", units=[busy], mode="zero", time=slice(2, 5))
+        )
+
+        def silence(tensor, hook, busy=busy, encoder=encoder, decoder=decoder):
+            rows = tensor.reshape(*tensor.shape[:2], 32)
+            top = (rows @ torch.from_numpy(encoder)).topk(4, dim=-1)
+            own = torch.where(top.indices == busy, top.values.relu(), 0.0).sum(dim=-1)
+            own[:, :2], own[:, 6:] = 0, 0
+            lost = own[..., None] * torch.from_numpy(decoder[busy])
+            return (rows - lost).reshape(tensor.shape)
+
+        logits, _ = lens_run(bridge, tokens, [(site, silence)])
+        np.testing.assert_allclose(done.outputs(), logits, atol=1e-4)
+        assert np.abs(done.outputs() - system.outputs()).max() > 1e-3

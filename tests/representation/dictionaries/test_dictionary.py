@@ -65,8 +65,10 @@ def test_without_sparse_structure_there_is_no_excess():
     assert found.tables["feature"]["stable"].values.mean() < 0.2
 
 
-def test_random_dictionaries_as_the_null(system, finding):
-    found = dictionary(system, site="A", **{**QUICK, "null": "random"})
+def test_random_dictionaries_as_the_null(system):
+    few = {**QUICK, "n_features": 20, "n_epochs": 2}
+    finding = dictionary(system, site="A", **few)
+    found = dictionary(system, site="A", **few, null="random")
     assert value(found) == value(finding)
     assert value(found, "null_mean") == value(finding, "random")
     assert value(found, "p_value") == pytest.approx(1 / 20)
@@ -260,9 +262,15 @@ def planted_choice():
     return model, directions
 
 
-def test_ablating_the_feature_that_carries_the_choice_costs_accuracy():
+@pytest.fixture(scope="module")
+def choice():
     model, directions = planted_choice()
     found = train_dictionary(model, site="0", n_features=24, k=3, n_epochs=400)
+    return model, directions, found
+
+
+def test_ablating_the_feature_that_carries_the_choice_costs_accuracy(choice):
+    model, directions, found = choice
     own = int(np.argmax(found.decoder @ directions[0]))
     assert found.decoder[own] @ directions[0] > 0.9
     lesions = marr.implementation.ablate(
@@ -281,8 +289,8 @@ def test_ablating_the_feature_that_carries_the_choice_costs_accuracy():
     assert others.max() < 0.5 * float(table["estimate"][own])
 
 
-def test_random_features_do_not_cost_it():
-    model, _ = planted_choice()
+def test_random_features_do_not_cost_it(choice):
+    model, _, trained = choice
     rng = np.random.default_rng(1)
     decoder = rng.normal(size=(24, 12))
     decoder /= np.linalg.norm(decoder, axis=1, keepdims=True)
@@ -294,7 +302,6 @@ def test_random_features_do_not_cost_it():
         n_permutations=199,
         sites="0.features",
     )
-    trained = train_dictionary(model, site="0", n_features=24, k=3, n_epochs=400)
     causal = marr.implementation.ablate(
         model.with_features(trained),
         measure=marr.measures.accuracy(),
