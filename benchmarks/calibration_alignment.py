@@ -96,7 +96,10 @@ def drifts(n: int, seed: int) -> dict[str, Any]:
                 design = design_of(200, i, orders=79, dependent=dependent)
                 p = compared(x, y, entries(["cka"]), design)["p_value"][0]
                 hits[j] += p <= 0.05
-        out[f"null, drifts of memory {memory:g}, 200 trials: cka"] = hits[0] / n
+        short = "(border) " * (
+            memory > 0.9
+        )  # ten memories long: the seam of the circle
+        out[f"{short}null, drifts of memory {memory:g}, 200 trials: cka"] = hits[0] / n
         out[f"(exchanged freely, memory {memory:g}: cka)"] = hits[1] / n
     return out
 
