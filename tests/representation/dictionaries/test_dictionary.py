@@ -66,7 +66,7 @@ def test_without_sparse_structure_there_is_no_excess():
 
 
 def test_random_dictionaries_as_the_null(system):
-    few = {**QUICK, "n_features": 20, "n_epochs": 2}
+    few = {**QUICK, "n_features": 40, "n_epochs": 10}
     finding = dictionary(system, site="A", **few)
     found = dictionary(system, site="A", **few, null="random")
     assert value(found) == value(finding)
