@@ -280,8 +280,8 @@ def whole_inference(n: int, n_resamples: int) -> None:
 
 
 def memory(comparator: str) -> None:
-    """Peak memory beyond the data, as pairs of conditions grow ninefold."""
-    for n in (100, 300):
+    """Peak memory beyond the data, as pairs of conditions grow ninefold too."""
+    for n in (300, 900):
         values = matrices(n, N_MODELS, N_SUBJECTS)
         drawn = draw(n, N_SUBJECTS, 200)
         tracemalloc.start()

@@ -79,7 +79,8 @@ def labelled_estimate(
             columns[key] = ([*lead, "model"], _shaped(job, values))
     ceilings = np.stack([c.estimate[-2:] for c in job.cells])
     for i, key in enumerate(("ceiling", "ceiling_upper")):
-        columns[key] = (lead, _shaped(job, ceilings[:, i]))
+        same = np.repeat(ceilings[:, i : i + 1], n, axis=1)  # so that figures find it
+        columns[key] = ([*lead, "model"], _shaped(job, same))
     table = xr.Dataset(columns, coords={**coords, "model": _names(job)})
     table["estimate"].attrs.update(
         long_name=f"{COMPARATOR_WORDS[job.plan.comparator]} with the data",

@@ -46,12 +46,11 @@ def question(name: str, models: Sequence[Model]) -> str:
 
 def generalizes_over(plan: Plan, kind: str) -> str:
     """Return over what the intervals generalize."""
-    parts = []
+    if plan.conditions and plan.subjects:
+        return f"{plan.n_conditions} conditions and {plan.n_subjects} {kind}"
     if plan.conditions:
-        parts.append(f"conditions (n = {plan.n_conditions})")
-    if plan.subjects:
-        parts.append(f"{kind} (n = {plan.n_subjects})")
-    return " and ".join(parts)
+        return f"conditions (n = {plan.n_conditions})"
+    return f"{kind} (n = {plan.n_subjects})"
 
 
 def summary(
@@ -61,17 +60,16 @@ def summary(
     values = estimate["estimate"].values
     best = np.unravel_index(int(np.nanargmax(values)), values.shape)
     at = estimate.isel(dict(zip(estimate["estimate"].dims, best, strict=True)))
-    where = str(at["site"].item()) if job.shape[0] > 1 else ""
+    where = f" of {at['site'].item()}" if job.shape[0] > 1 else ""
     if "time" in estimate.dims:
         units = at["time"].attrs.get("units", "")
-        when = f"at {float(at['time']):g} {units}".strip()
-        where = f"{where} {when}".strip()
+        where += f" at {float(at['time']):g} {units}".rstrip()
     name, p = str(at["model"].item()), float(at["p_corrected"])
     verdict = "explains" if p < 0.05 else "is not seen to explain"
     text = (
-        f"{name} {verdict} the geometry{' of ' + where if where else ''} best"
+        f"{name} {verdict} the geometry{where} best"
         if len(job.models) > 1 and p < 0.05
-        else f"{name} {verdict} the geometry{' of ' + where if where else ''}"
+        else f"{name} {verdict} the geometry{where}"
     )
     low, high = float(at["ci_low"]), float(at["ci_high"])
     text += (
@@ -326,6 +324,7 @@ def figures(job: Job) -> list[FigureSpec]:
                 x="component",
                 group=several,
                 reference=0.0,
+                reference_label="0",
                 y_label="share of weights",
                 x_label="component",
                 caption="Fitted weights of the components, 95 % interval over resamples.",

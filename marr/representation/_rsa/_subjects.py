@@ -26,6 +26,8 @@ __all__ = ["Matrices", "Request", "Rows", "match_models", "model_finding", "subj
 
 FEWEST = 6
 """With fewer shared conditions there is nothing to resample."""
+OF_INTERVALS = ("coarse_null", "fewer_folds", "few_groups", "folds")
+"""Notes of `rdm` on intervals and tests that are not used here."""
 NOISELESS = {
     "crossnobis": "euclidean",
     "mahalanobis": "euclidean",
@@ -255,6 +257,8 @@ def _member_notes(found: Sequence[Finding]) -> list[Note]:
     by_code: dict[str, list[Note]] = {}
     for finding in found:
         for note in finding.notes:
+            if note.code in OF_INTERVALS:
+                continue
             by_code.setdefault(note.code, []).append(note)
     of = len(found)
     return [
