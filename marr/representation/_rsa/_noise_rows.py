@@ -42,7 +42,11 @@ class NoiseRows(NamedTuple):
 
 
 def noise_rows(
-    codes: npt.NDArray[np.intp], fold: npt.NDArray[np.intp], *, cross: bool
+    codes: npt.NDArray[np.intp],
+    fold: npt.NDArray[np.intp],
+    where: str,
+    *,
+    cross: bool,
 ) -> list[NoiseRows]:
     """Return where the noise of each fold comes from.
 
@@ -50,6 +54,11 @@ def noise_rows(
     two folds by what varies within conditions of both): whitening both folds of a pair
     by noise of their own rows would push the distances up. Otherwise all rows are
     whitened by the noise of all.
+
+    Raises
+    ------
+    StatisticsError
+        If fewer than two degrees of freedom are left.
     """
     folds = np.unique(fold)
     if not cross:
@@ -64,28 +73,28 @@ def noise_rows(
     for use, whitened, by_cell in jobs:
         rows = np.flatnonzero(use)
         basis = design_basis(codes[rows], fold[rows], by_cell=by_cell)
-        found.append(NoiseRows(rows, basis, len(rows) - basis.shape[1], whitened))
+        dof = len(rows) - basis.shape[1]
+        if dof < 2:
+            raise _no_noise(where)
+        found.append(NoiseRows(rows, basis, dof, whitened))
     return found
 
 
 def check_noise(
     squares: npt.NDArray[np.float64],
     power: npt.NDArray[np.float64],
-    dof: int,
     where: str,
 ) -> None:
-    """Refuse residuals that are rounding, or too few.
+    """Refuse residuals that are rounding.
 
     Parameters
     ----------
     squares, power : array of shape (n_units,)
         Sums of squares of residuals, and of what they were taken out of.
-    dof : int
-        Degrees of freedom of the residuals.
     where : str
         What is analyzed, in words.
     """
-    if dof < 2 or np.mean(squares <= NOISE_FREE * power) >= 0.5:
+    if np.mean(squares <= NOISE_FREE * power) >= 0.5:
         raise _no_noise(where)
 
 

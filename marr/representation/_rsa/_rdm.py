@@ -16,6 +16,7 @@ from marr.representation._rsa import _rdm_text as text
 from marr.representation._rsa._geometry import DISTANCES, WHITENED
 from marr.representation._rsa._rdm_job import Measure, correct, site_rdm
 from marr.representation._rsa._rdm_noise import resolve_intensity, resolve_noise
+from marr.representation._rsa._rdm_notes import notes as grid_notes
 from marr.representation._rsa._rdm_plan import plan_distances
 from marr.representation._rsa._rdm_rows import (
     check_window,
@@ -170,7 +171,7 @@ def rdm(
         figures=text.figures(
             on, distance, "rad" if conditions.circular else "", timed=by_time
         ),
-        notes=[*notes, *text.notes(grid, plan)],
+        notes=[*notes, *grid_notes(grid, plan)],
         citations=["schafer2005"] if _shrunk(measure) else [],
         generalizes_over="the trials given"
         if plan is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
+from marr.errors import StatisticsError
 from marr.representation._rsa._geometry import (
     CROSS,
     WHITENED,
@@ -16,6 +17,7 @@ from marr.representation._rsa._geometry import (
 )
 from marr.representation._rsa._rdm_kernel import upper
 from marr.representation._rsa._rdm_plan import plan_rdm
+from marr.representation._rsa._row_blocks import SomeRows
 from marr.stats import permutation_p, rank_correlation, spearman_brown
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ __all__ = ["Measure", "SiteRdm", "correct", "plan_rdm", "site_rdm"]
 
 N_SPLITS = 20
 """Random splits behind a reliability."""
+FEW_SPLITS = 5
+"""Splits where each takes long."""
+LARGE = 2_000_000
+"""Rows times units above which a noise covariance takes long."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class SiteRdm:
     split_half: float
     n_units: int
     null: Null | None = None
+    shared_noise: bool = False
 
     @property
     def reliability(self) -> float:
@@ -128,20 +135,26 @@ def site_rdm(
         nothing = np.full((2, n, n), np.nan)
         return SiteRdm({"estimate": estimate}, nothing, mean, np.nan, geometry.n_units)
     half = halves[rows.trial]
-    splits = _splits(rows, codes, plan, seed)
+    large = measure.fitted and rows.blocks.n_rows * rows.blocks.n_units > LARGE
+    splits = _splits(rows, codes, plan, seed, FEW_SPLITS if large else N_SPLITS)
+    uses = [fold != k for k in np.unique(fold)]
+    n_left = len(uses)
+    uses += [half == h for h in (0, 1)]
+    uses += [split == h for split in splits for h in (0, 1)]
+    parts = [np.where(use, codes, -1) for use in uses]
     moved = [rows.pick(conditions.codes[i]) for i in plan.indices]
-    parts = [half == h for h in (0, 1)]
-    parts += [split == h for split in splits for h in (0, 1)]
-    sets = [codes, *(np.where(use, codes, -1) for use in parts)]
-    blind, first = geometry, len(sets)
-    if measure.fitted and moved:
-        blind = measure.geometry(site, rows, np.minimum(codes, 0), fold, n)
-        found = geometry.many(sets)
-        draws = blind.many([codes, *moved])
+    shared = False
+    if measure.fitted:
+        found, shared = _refitted(site, rows, parts, fold, n, measure, geometry)
+        observed = geometry.distances(codes)
+        draws = []
+        if moved:
+            blind = measure.geometry(site, rows, np.minimum(codes, 0), fold, n)
+            draws = blind.many([codes, *moved])
     else:
-        found = geometry.many([*sets, *moved])
-        draws = [found[0], *found[first:]]
-    estimate, left = _clean(found[0]), geometry.left_out(codes)
+        observed, *rest = geometry.many([codes, *parts, *moved])
+        found, draws = rest[: len(parts)], [observed, *rest[len(parts) :]]
+    estimate, left = _clean(observed), np.stack(found[:n_left])
     reach = _reach(left)
     columns: dict[str, npt.NDArray[Any]] = {
         "estimate": estimate,
@@ -155,12 +168,48 @@ def site_rdm(
         columns |= {k: _square(k, v, n) for k, v in tested.items()}
     return SiteRdm(
         columns,
-        np.stack([_clean(d) for d in found[1:3]]),
+        np.stack([_clean(d) for d in found[n_left : n_left + 2]]),
         _mean_interval(estimate, left),
-        _split_half(found[3:first]),
+        _split_half(found[n_left + 2 :]),
         geometry.n_units,
         null,
+        shared,
     )
+
+
+def _refitted(
+    site: str,
+    rows: Rows,
+    parts: Sequence[npt.NDArray[np.intp]],
+    fold: npt.NDArray[np.intp],
+    n_conditions: int,
+    measure: Measure,
+    whole: Geometry,
+) -> tuple[list[npt.NDArray[np.float64]], bool]:
+    """Return distances of parts of the rows, each whitened by its own noise.
+
+    Noise that parts share would make halves agree, and jackknife intervals too narrow.
+    Parts without noise of their own are whitened by that of all rows.
+
+    Returns
+    -------
+    distances : list of arrays
+        One a part.
+    shared : bool
+        Whether some part was whitened by the noise of all rows.
+    """
+    found, shared = [], False
+    for codes in parts:
+        kept = np.flatnonzero(codes >= 0)
+        some = replace(rows, blocks=SomeRows(rows.blocks, kept))
+        folds = np.unique(fold[kept], return_inverse=True)[1].reshape(-1)
+        try:
+            part = measure.geometry(site, some, codes[kept], folds, n_conditions)
+            found.append(part.distances(codes[kept]))
+        except StatisticsError:
+            found.append(whole.distances(codes))
+            shared = True
+    return found, shared
 
 
 def _clean(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -255,12 +304,16 @@ def correct(found: Sequence[SiteRdm]) -> None:
 
 
 def _splits(
-    rows: Rows, codes: npt.NDArray[np.intp], plan: Plan, seed: int
+    rows: Rows,
+    codes: npt.NDArray[np.intp],
+    plan: Plan,
+    seed: int,
+    n_splits: int,
 ) -> list[npt.NDArray[np.intp]]:
     """Random halves: whole groups where there are groups; else balanced trials."""
     rng = np.random.default_rng(seed)
     units = np.unique(plan.units, return_inverse=True)[1].reshape(-1)
-    return [_random_half(units, rows, codes, rng) for _ in range(N_SPLITS)]
+    return [_random_half(units, rows, codes, rng) for _ in range(n_splits)]
 
 
 def _random_half(

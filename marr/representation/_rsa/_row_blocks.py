@@ -22,6 +22,7 @@ __all__ = [
     "ArrayBlocks",
     "RowBlocks",
     "SiteBlocks",
+    "SomeRows",
     "as_blocks",
     "valid_bins",
 ]
@@ -113,6 +114,32 @@ class ArrayBlocks(RowBlocks):
         """Yield units and their rows."""
         for units in unit_slices(self.n_rows, self.n_units, BLOCK):
             yield units, np.asarray(self.x[:, units], dtype=float)
+
+
+@dataclass
+class SomeRows(RowBlocks):
+    """Some of the rows, with the units that vary over all of them."""
+
+    whole: RowBlocks
+    rows: npt.NDArray[np.intp]
+
+    def __post_init__(self) -> None:
+        """Take the shape and the name of the whole."""
+        self.n_rows, self.n_units = len(self.rows), self.whole.n_units
+        self.where = self.whole.where
+
+    def parts(self) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+        """Yield units and their rows."""
+        for units, x in self.whole.parts():
+            yield units, x[self.rows]
+
+    def blocks(
+        self,
+    ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
+        """Yield positions of units that vary, and their rows."""
+        for units, x in self.whole.blocks():
+            yield units, x[self.rows]
+        self.n_varying = self.whole.n_varying
 
 
 @dataclass

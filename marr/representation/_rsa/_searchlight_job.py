@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from scipy import special
 
+from marr.errors import StatisticsError
 from marr.representation._rsa._compare_kernel import condition_permutations
 from marr.representation._rsa._noise_kernel import variance_floor
 from marr.representation._rsa._noise_rows import check_noise, noise_rows
@@ -80,8 +81,12 @@ def ball_rdms(
     sums: list[Sums | None] = [None] * len(sets)
     for units, x in blocks.blocks():
         near = columns[:, units].tocsr()
-        precise = _precise(search, x) if search.noise == "diagonal" else None
+        whole: npt.NDArray[np.float64] | None = None
         for i, codes in enumerate(sets):
+            precise = None
+            if search.noise == "diagonal":
+                precise = _precise(search, x, codes, whole)
+                whole = precise if whole is None else whole
             more = (
                 _cross_sums(search, near, x, codes, precise)
                 if search.distance == "crossnobis"
@@ -100,15 +105,29 @@ def ball_rdms(
     return rdms, found[0].n_units
 
 
-def _precise(search: Search, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Inverse noise variance for each fold, from the other folds: (n_folds, n_units)."""
+def _precise(
+    search: Search,
+    x: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.intp],
+    whole: npt.NDArray[np.float64] | None,
+) -> npt.NDArray[np.float64]:
+    """Inverse noise variance for each fold, from the other folds: (n_folds, n_units).
+
+    Trials with too little noise of their own take that of `whole`, if given.
+    """
+    try:
+        jobs = noise_rows(codes, search.fold, "the activity", cross=True)
+    except StatisticsError:
+        if whole is None:
+            raise
+        return whole
     centered = x - x.mean(axis=0)
     out = np.empty((int(search.fold.max()) + 1, x.shape[1]))
-    for k, job in enumerate(noise_rows(search.codes, search.fold, cross=True)):
+    for k, job in enumerate(jobs):
         part = centered[job.rows]
         power = (part**2).sum(axis=0)
         squares = ((part - job.basis @ (job.basis.T @ part)) ** 2).sum(axis=0)
-        check_noise(squares, power, job.dof, "the activity")
+        check_noise(squares, power, "the activity")
         out[k] = 1.0 / np.maximum(squares / job.dof, variance_floor(power, len(part)))
     return out
 

@@ -124,7 +124,7 @@ def whiten(
     """
     if noise == "identity":
         return plain(blocks)
-    jobs = noise_rows(codes, fold, cross=cross)
+    jobs = noise_rows(codes, fold, blocks.where, cross=cross)
     if intensity == 0 and noise == "folds":
         check_rank(blocks.n_units, jobs, blocks.where)
     if blocks.n_units > blocks.n_rows:
@@ -137,7 +137,7 @@ def whiten(
         residuals = part - job.basis @ (job.basis.T @ part)
         power, squares = (part**2).sum(axis=0), (residuals**2).sum(axis=0)
         floor = variance_floor(power, len(part))
-        check_noise(squares, power, job.dof, blocks.where)
+        check_noise(squares, power, blocks.where)
         if noise == "diagonal":
             y[job.whitened] = x[job.whitened] / np.maximum(squares / job.dof, floor)
             continue
@@ -243,7 +243,7 @@ def _add_block(
     part -= job.basis @ (job.basis.T @ part)
     part *= part
     squares = part.sum(axis=0)
-    check_noise(squares, power, job.dof, where)
+    check_noise(squares, power, where)
     variance = np.maximum(squares / job.dof, variance_floor(power, len(part)))
     if noise == "folds":
         sums.fourth += float((np.einsum("ru,ru->u", part, part) / variance**2).sum())

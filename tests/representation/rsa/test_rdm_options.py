@@ -149,18 +149,11 @@ def test_planted_distances_are_recovered_with_correlated_noise(rng):
         (means[i] - means[j]) @ w @ (means[i] - means[j]) / 8
         for i, j in ((0, 1), (0, 2), (1, 2))
     ]
-    found = [
-        values(
-            rdm(
-                system_of(
-                    means[codes] + rng.normal(size=(180, 8)) @ mix, codes, session=run
-                ),
-                shrinkage=0.0,
-                n_permutations=0,
-            )
-        )
-        for _ in range(20)
-    ]
+    found = []
+    for _ in range(20):
+        x = means[codes] + rng.normal(size=(180, 8)) @ mix
+        geometry = make_geometry(x, codes, run, 3, "crossnobis", intensity=0.0)
+        found.append(upper(geometry.distances(codes)))
     np.testing.assert_allclose(np.mean(found, axis=0), planted, rtol=0.15)
 
 
@@ -345,15 +338,15 @@ def test_windows_read_one_by_one_are_the_same(rng, monkeypatch):
 
 def test_correction_runs_over_times_too(rng):
     codes, run = np.tile(np.arange(3), 8), np.repeat(np.arange(8), 3)
-    x = rng.normal(size=(24, 12, 5))
+    x = rng.normal(size=(24, 5, 5))
     found = rdm(
-        system_of(x, codes, session=run), over=("site", "time"), n_permutations=99
+        system_of(x, codes, session=run), over=("site", "time"), n_permutations=39
     )
     alone = [
-        rdm(system_of(x[:, t], codes, session=run), n_permutations=99).estimate[
+        rdm(system_of(x[:, t], codes, session=run), n_permutations=39).estimate[
             "p_corrected"
         ]
-        for t in range(12)
+        for t in range(5)
     ]
     assert (
         found.estimate["p_corrected"].values[0]
@@ -499,6 +492,44 @@ def test_a_negative_reliability_is_given_as_it_is(rng):
             assert any(n.code == "negative_reliability" for n in found.notes)
             return
     pytest.fail("no negative reliability in 30 data sets of noise")
+
+
+def test_halves_do_not_share_their_noise_covariance(rng):
+    """Of pure noise with more units than trials, halves agree on nothing."""
+    split = []
+    for seed in range(12):
+        x = np.random.default_rng(seed).normal(size=(48, 120))
+        codes, run = np.tile(np.arange(4), 12), np.repeat(np.arange(12), 4)
+        found = rdm(
+            system_of(x, codes, session=run), distance="mahalanobis", n_permutations=0
+        )
+        split.append(float(found.tables["reliability"]["split_half"][0]))
+    assert abs(np.mean(split)) < 0.3
+
+
+def test_intervals_allow_for_noise_that_is_estimated(rng):
+    """With more units than degrees of freedom; a fixed covariance covers .87."""
+    codes, run = np.tile(np.arange(4), 6), np.repeat(np.arange(6), 4)
+    means = 0.7 * rng.normal(size=(4, 60))
+    low, high, estimates = [], [], []
+    for _ in range(20):
+        found = rdm(
+            system_of(means[codes] + rng.normal(size=(24, 60)), codes, session=run),
+            n_permutations=0,
+        )
+        for out, name in ((low, "ci_low"), (high, "ci_high"), (estimates, "estimate")):
+            out.append(values(found, name))
+    truth = np.mean(estimates, axis=0)
+    covered = (np.array(low) <= truth) & (truth <= np.array(high))
+    assert covered.mean() > 0.9
+
+
+def test_two_folds_have_no_interval_and_say_so(rng):
+    x, codes, run, _ = in_runs(rng, n_runs=2)
+    x, codes, run = np.tile(x, (3, 1)), np.tile(codes, 3), np.tile(run, 3)
+    x = x + rng.normal(size=x.shape)
+    found = rdm(system_of(x, codes, session=run), n_permutations=9)
+    assert {"no_interval", "shared_noise"} <= {n.code for n in found.notes}
 
 
 # ---- memory -------------------------------------------------------------------------

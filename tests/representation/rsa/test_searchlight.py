@@ -90,9 +90,9 @@ def test_comparators_are_the_definitions(rng, comparator):
     if comparator == "rho-a":  # the expectation of Spearman under random tie breaking
         draws = [
             spearmanr(a[0], b[1] + 1e-6 * rng.normal(size=28)).statistic
-            for _ in range(4000)
+            for _ in range(2000)
         ]
-        assert found[0, 1] == pytest.approx(np.mean(draws), abs=0.003)
+        assert found[0, 1] == pytest.approx(np.mean(draws), abs=0.005)
         return
     expected = {
         "spearman": lambda u, v: spearmanr(u, v).statistic,
@@ -322,7 +322,7 @@ def family_errors(rng, n_studies, *, n_conditions=8, distance="crossnobis"):
 
 
 def test_unrelated_models_are_called_at_no_more_than_the_level(rng):
-    assert family_errors(rng, 300) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 300)
+    assert family_errors(rng, 150) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 150)
 
 
 @pytest.mark.slow
