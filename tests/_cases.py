@@ -171,6 +171,42 @@ CASES = {
         names=("target",),
         missing="refused",
     ),
+    "decode by logistic regression": Case(
+        "representation.decode",
+        {"target": "side", "probe": "logistic", "control": ["stimulus"], **FEW},
+        names=("target", "control"),
+        missing="refused",
+    ),
+    "decode by support vectors": Case(
+        "representation.decode",
+        {
+            "target": "condition",
+            "probe": "svm",
+            "over": "site",
+            "interval": "training",
+            **FEW,
+        },
+        names=("target",),
+        missing="refused",
+    ),
+    "decode by a network": Case(
+        "representation.decode",
+        {"target": "side", "probe": "mlp", "over": "site", "n_permutations": 6},
+        names=("target",),
+        missing="refused",
+    ),
+    "decode ordered categories": Case(
+        "representation.decode",
+        {"target": "stimulus", "kind": "ordinal", "over": "site", **FEW},
+        names=("target",),
+        missing="refused",
+    ),
+    "decode several targets": Case(
+        "representation.decode",
+        {"target": ["side", "condition"], "over": "site", **FEW},
+        names=("target",),
+        missing="refused",
+    ),
     "generalize": Case(
         "representation.generalize",
         {"target": "side", "across": "condition", "n_folds": 3, **FEW},

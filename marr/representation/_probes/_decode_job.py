@@ -268,7 +268,8 @@ def _by_target(tables: list[xr.Dataset], job: Job) -> xr.Dataset:
         combine_attrs="override",
         join="exact",
     )
-    return together.transpose(..., *(d for d in tables[0].dims if d in together.dims))
+    order = [d for d in ("draw", "half", "target") if d in together.dims]
+    return together.transpose(*order, ...)
 
 
 def _baseline(job: Job, target: Target) -> xr.Dataset | None:

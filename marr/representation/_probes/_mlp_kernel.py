@@ -1,8 +1,9 @@
 """A small network with one hidden layer as a probe, many of them trained at once.
 
-The networks of all times and draws of a split train together, in single precision, by
-Adam on all training rows but one inner fold, which says when to stop. All start from the
-same weights, drawn by the seed, so that a network is the same alone or among others.
+The networks of all times and draws of a split train together by Adam on all training
+rows but one inner fold, which says when to stop. All start from the
+same weights, random mixtures of training rows drawn by the seed, so that a network is the same
+alone or among others, and for any order of the units.
 """
 
 from __future__ import annotations
@@ -180,9 +181,9 @@ def _fit(
     z = standardized(problem, torch.ones_like(rows), standard)
     tasks = [
         Task(
-            z[:, m].float()[:, None],
-            y[:, m].float().movedim(2, 1).contiguous(),
-            weight[:, m].float().movedim(2, 1).contiguous(),
+            z[:, m][:, None],
+            y[:, m].movedim(2, 1).contiguous(),
+            weight[:, m].movedim(2, 1).contiguous(),
         )
         for m in (rows & ~held, rows & held)
     ]
@@ -193,7 +194,7 @@ def _fit(
 def _network(
     standard: Standard, found: Parameters, scale: Tensor, offset: Tensor
 ) -> Network:
-    w, b, v, c = (p.double() for p in found)
+    w, b, v, c = found
     first = linear(standard, w.movedim(1, 2), b[:, :, 0])
     v, c = v * scale[..., None, :], c[:, :, 0] * scale
     return Network(first.weights, first.nuisance, first.bias, v, c + offset)
@@ -262,11 +263,15 @@ def _initial(task: Task, seed: int) -> Parameters:
     n_times, _, _, n_units = task.z.shape
     n_draws, _, n_outputs = task.y.shape[1:]
     generator = torch.Generator().manual_seed(seed)
-    w = torch.randn(n_units, HIDDEN, generator=generator) * (2.0 / n_units) ** 0.5
-    v = torch.randn(HIDDEN, n_outputs, generator=generator) * (START / HIDDEN**0.5)
-    w, v = w.to(task.z.device), v.to(task.z.device)
+    dtype = task.z.dtype
+    mix = torch.randn(task.z.shape[2], HIDDEN, generator=generator, dtype=dtype)
+    v = torch.randn(HIDDEN, n_outputs, generator=generator, dtype=dtype)
+    v = v * (START / HIDDEN**0.5)
+    w = task.z[:, 0].mT @ mix.to(task.z.device)  # no unit is first: rows are mixed
+    received = (task.z[:, 0] @ w).square().mean(dim=1, keepdim=True).sqrt()
+    w, v = w / received.clamp(min=1e-12) * 2.0**0.5, v.to(task.z.device)
     return Parameters(
-        w.repeat(n_times, n_draws, 1, 1),
+        w[:, None].repeat(1, n_draws, 1, 1),
         w.new_zeros((n_times, n_draws, 1, HIDDEN)),
         v.repeat(n_times, n_draws, 1, 1),
         w.new_zeros((n_times, n_draws, 1, n_outputs)),

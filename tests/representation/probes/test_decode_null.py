@@ -13,17 +13,21 @@ import pytest
 import marr
 from marr.representation._draws import Draws, make_draws
 from marr.representation._layout import Layout
+from marr.representation._nuisances import design_matrix
 from marr.representation._plan import make_plan
-from marr.representation._probes._core import Settings, run_cell
+from marr.representation._probes._core import Settings, run_cell, run_targets
 from marr.representation._probes._linear_kernel import PENALTIES
-from marr.representation._targets import design_matrix, resolve_target
+from marr.representation._probes._maps import CORRECTIONS, estimate_table, make_map
+from marr.representation._targets import join_targets, resolve_target, resolve_targets
 from marr.stats import permutation_p
 
 N_SETS = 2000
 LIMIT = 0.05 + 3 * np.sqrt(0.05 * 0.95 / N_SETS)  # binomial tolerance
 
 
-def p_values(x, trials, target, *, control=(), kind=None, null="auto", penalty=None):
+def p_values(
+    x, trials, target, *, control=(), kind=None, null="auto", penalty=None, probe=""
+):
     """P-value of each data set in x, shape (n_sets, n_trials, n_units)."""
     n = x.shape[1]
     system = marr.from_arrays({"A": np.arange(n)[:, None]}, trials=trials)
@@ -45,6 +49,7 @@ def p_values(x, trials, target, *, control=(), kind=None, null="auto", penalty=N
         what.kind,
         PENALTIES if penalty is None else (penalty,),
         targets_too=design is not None and what.kind != "categorical",
+        probe=probe,
     )
     layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
     x = (x - x.mean(axis=(0, 1))) / x.std(axis=(0, 1))
@@ -189,3 +194,101 @@ def test_moved_activity_scores_as_it_does_unmoved(rng):
     layout = Layout((), np.arange(60), None, None, None, None, "", by_site=True)
     found = run_cell(x[:20], layout, draws, fold, design, settings)
     np.testing.assert_allclose(found.score[1:], found.score[[0, 0]], atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", ["lda", "logistic", "svm"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classifiers_of_nothing(rng, probe, n_classes):
+    trials = pd.DataFrame({"choice": rng.integers(0, n_classes, 40)})
+    x = rng.normal(size=(N_SETS, 40, 6))
+    p, _, found = p_values(x, trials, "choice", probe=probe, penalty=0.1)
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+    assert abs(found.score[0].mean() - 1 / n_classes) < 0.01
+
+
+@pytest.mark.slow
+def test_a_classifier_that_chooses_its_penalty_of_nothing(rng):
+    trials = pd.DataFrame({"choice": rng.integers(0, 2, 40)})
+    x = rng.normal(size=(N_SETS, 40, 6))
+    p, _, _ = p_values(x, trials, "choice", probe="logistic")
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+
+
+@pytest.mark.slow
+def test_ordered_categories_of_nothing(rng):
+    trials = pd.DataFrame({"level": rng.integers(0, 4, 40)})
+    x = rng.normal(size=(N_SETS, 40, 6))
+    p, _, found = p_values(x, trials, "level", kind="ordinal")
+    assert 0.03 < (p <= 0.05).mean() < LIMIT
+    assert abs(found.score[0].mean()) < 0.01  # ranked within folds: no bias below 0
+
+
+@pytest.mark.slow
+def test_networks_of_nothing(rng):
+    """Fewer studies: each trains a thousand networks."""
+    n_sets = 120
+    trials = pd.DataFrame({"choice": rng.integers(0, 2, 30)})
+    x = rng.normal(size=(n_sets, 30, 3))
+    p, _, found = p_values(x, trials, "choice", probe="mlp", penalty=0.003)
+    assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_sets)
+    assert abs(found.score[0].mean() - 0.5) < 0.03
+
+
+@pytest.mark.slow
+def test_several_targets_of_nothing_together(rng):
+    """The permutation maximum over targets with other numbers of classes."""
+    n = 48
+    trials = pd.DataFrame({k: rng.integers(0, c, n) for k, c in zip("abc", (2, 2, 4), strict=True)})  # fmt: skip
+    system = marr.from_arrays({"A": np.arange(n)[:, None]}, trials=trials)
+    targets = resolve_targets(system, list("abc"))
+    joined = join_targets(targets, n_folds=4)
+    plan = make_plan(
+        system, joined, n_folds=4, null="auto", n_permutations=39, design=None, seed=0
+    )
+    draws = [
+        make_draws(t, plan, None, n_permutations=39, groups=None, seed=0)
+        for t in targets
+    ]
+    settings = Settings("categorical", (0.1,), targets_too=False)
+    layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
+    x = rng.normal(size=(N_SETS, n, 5))
+    found = run_targets(x, layout, draws, plan.folds, None, settings)
+    score = np.stack([r.score for r in found], axis=1)[:, :, None]
+    corrected = np.array(
+        [
+            CORRECTIONS["max"](score[0, ..., [t]], score[1:, ..., [t]], None, [2])
+            for t in range(N_SETS)
+        ]
+    )
+    smallest = corrected.reshape(N_SETS, -1).min(axis=1)
+    assert 0.03 < (smallest <= 0.05).mean() < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize("n", [60, 200])
+def test_intervals_cover_what_they_are_about(rng, n, effect):
+    """The average score of probes of other trials: only where training counts in."""
+    labels = rng.permutation(np.arange(n) % 2)
+    trials = pd.DataFrame({"choice": labels})
+    x = rng.normal(size=(N_SETS, n, 10))
+    x[..., 0] += effect * labels
+    system = marr.from_arrays({"A": np.arange(n)[:, None]}, trials=trials)
+    what = resolve_target(system, "choice")
+    plan = make_plan(
+        system, what, n_folds=5, null="auto", n_permutations=0, design=None, seed=0
+    )
+    draws = make_draws(what, plan, None, n_permutations=0, groups=None, seed=0)
+    settings = Settings("categorical", (0.1,), targets_too=False)
+    layout = Layout((), np.arange(n), None, None, None, None, "", by_site=True)
+    found = run_cell(x, layout, draws, plan.folds, None, settings)
+    covered = {}
+    for training in (False, True):
+        made = make_map([[found]], layout, plan, [what], seed=0, training=training)
+        table = estimate_table(made, "max")
+        truth = table["estimate"].mean()
+        inside = (table["ci_low"] <= truth) & (truth <= table["ci_high"])
+        covered[training] = inside.mean()
+    assert 0.95 <= covered[True] < 0.995
+    assert 0.82 < covered[False] < 0.95
