@@ -23,7 +23,7 @@ QUICK = {
     "site": "A",
     "n_features": 24,
     "k": 2,
-    "n_epochs": 15,
+    "n_epochs": 100,
     "batch_size": 256,
     "n_null": 1,
 }

@@ -237,7 +237,7 @@ def dictionary(
         if others
         else None,
     )
-    return _draft(system, site, found, others, seed)
+    return _draft(system, site, found, others)
 
 
 def _check(**options: tuple[int, int]) -> None:
@@ -304,10 +304,10 @@ def _active(dictionary: Dictionary, rank: int) -> int:
 
 
 def _draft(
-    system: System, site: str, found: Found, others: Sequence[Dictionary], seed: int
+    system: System, site: str, found: Found, others: Sequence[Dictionary]
 ) -> Draft:
     whole = found.dictionary
-    estimate, scores = estimate_of(found, seed=seed)
+    estimate, scores = estimate_of(found)
     tables = {
         "dictionary": baseline_table(found, scores),
         "feature": feature_table(site, found),

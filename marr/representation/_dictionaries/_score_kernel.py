@@ -19,6 +19,7 @@ from scipy.stats import t as student
 __all__ = [
     "explained_variance",
     "group_jackknife",
+    "jackknife_ends",
     "matched_cosine",
     "random_residual",
     "silencing",
@@ -51,6 +52,27 @@ def explained_variance(
     left = np.tensordot(weights, residual, axes=1)
     shape = (-1, *[1] * (left.ndim - 1))
     return np.asarray(1 - left / variance.reshape(shape))
+
+
+def jackknife_ends(
+    estimate: Float[ndarray, " k"], left_out: Float[ndarray, "parts k"]
+) -> tuple[Float[ndarray, " k"], Float[ndarray, " k"], Float[ndarray, " k"]]:
+    """Return the ends of a 95 % jackknife interval, and the standard error.
+
+    The variance about an estimated mean is too small, so explained variance is biased down
+    where parts are few; a percentile bootstrap goes down once more (it covered .72 with 10
+    groups). The interval is centered on the estimate less its bias, and holds the estimate.
+    """
+    n = len(left_out)
+    middle = left_out.mean(axis=0)
+    center = estimate - (n - 1) * (middle - estimate)
+    error = np.sqrt((n - 1) / n * ((left_out - middle) ** 2).sum(axis=0))
+    reach = student.ppf(0.975, n - 1) * error
+    return (
+        np.minimum(center - reach, estimate),
+        np.maximum(center + reach, estimate),
+        error,
+    )
 
 
 def silencing(

@@ -8,8 +8,11 @@ import numpy as np
 import xarray as xr
 from scipy.stats import t as student
 
-from marr.representation._dictionaries._score_kernel import explained_variance
-from marr.stats import bootstrap_weights, percentile_interval, permutation_p
+from marr.representation._dictionaries._score_kernel import (
+    explained_variance,
+    jackknife_ends,
+)
+from marr.stats import permutation_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,31 +30,28 @@ __all__ = [
     "top_table",
 ]
 
-N_RESAMPLES = 2000
 MOST_LISTED = 200
 """Features whose top trials are listed."""
 
-Scores = tuple[np.ndarray, np.ndarray]
-"""Explained variance (2,) by the dictionary and by components; resampled (draws, 2)."""
+Scores = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Explained variance by the dictionary and by components, and the ends of its interval."""
 
 
-def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
+def estimate_of(found: Found) -> tuple[xr.Dataset, Scores]:
     """Return the explained variance with all that belongs to it."""
     sums = found.totals
     n_parts = len(sums.n)
     parts = (sums.residual, sums.square, sums.total, sums.n)
     value = explained_variance(*parts, np.ones((1, n_parts)))[0]
-    weights = bootstrap_weights(n_parts, n_resamples=N_RESAMPLES, seed=seed)
-    draws = explained_variance(*parts, np.asarray(weights, dtype=float))
-    low, high = percentile_interval(draws[:, 0], n_units=n_parts)
-    gain_low, gain_high = percentile_interval(
-        draws[:, 0] - draws[:, 1], n_units=n_parts
-    )
-    null, p = _null(found, float(value[0]), draws[:, 0])
+    left_out = explained_variance(*parts, 1.0 - np.eye(n_parts))
+    value = np.append(value, value[0] - value[1])
+    left_out = np.column_stack([left_out, left_out[:, 0] - left_out[:, 1]])
+    low, high, error = jackknife_ends(value, left_out)
+    null, p = _null(found, float(value[0]), float(error[0]))
     numbers: dict[str, Any] = {
         "estimate": value[0],
-        "ci_low": min(low, value[0]),
-        "ci_high": max(high, value[0]),
+        "ci_low": low[0],
+        "ci_high": high[0],
         "p_value": p,
         "p_corrected": p,
         "null_mean": null,
@@ -59,9 +59,9 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
         "random": found.random.mean(),
         "pca": value[1],
         "rank": found.rank,
-        "gain": value[0] - value[1],
-        "gain_low": gain_low,
-        "gain_high": gain_high,
+        "gain": value[2],
+        "gain_low": low[2],
+        "gain_high": high[2],
         "l0": sums.active.sum() / sums.n.sum(),
         "dead": (found.features.density == 0).mean(),
         "n_features": found.dictionary.n_features,
@@ -81,34 +81,31 @@ def estimate_of(found: Found, *, seed: int) -> tuple[xr.Dataset, Scores]:
         units="proportion",
         better="higher",
     )
-    return estimate, (value, draws)
+    return estimate, (value[:2], low[:2], high[:2])
 
 
-def _null(
-    found: Found, value: float, draws: npt.NDArray[np.float64]
-) -> tuple[float, float]:
+def _null(found: Found, value: float, error: float) -> tuple[float, float]:
     """Return what the null explains, and a one-sided p-value.
 
     With Gaussian activity the p-value asks whether the value could be one more draw of
-    the null: Student's t for a new draw, which may also vary as the trials do.
+    the null: Student's t of its distance, of which the variance is that of a new draw and
+    of the trials (`error`), with the degrees of freedom of Welch and Satterthwaite.
     """
     if found.surrogate is None:
         null = found.random
         return float(null.mean()), float(permutation_p(value, null, tail="greater"))
     scores = found.surrogate.scores
-    n = len(scores)
-    spread = scores.var(ddof=1) * (1 + 1 / n) + draws.var(ddof=1)
-    t = (value - scores.mean()) / np.sqrt(max(float(spread), 1e-24))
-    return float(scores.mean()), float(np.clip(student.sf(t, n - 1), 1e-12, 1.0))
+    n, n_parts = len(scores), len(found.totals.n)
+    drawn = max(float(scores.var(ddof=1)) * (1 + 1 / n), 1e-24)
+    both = drawn + error**2
+    freedom = both**2 / (drawn**2 / (n - 1) + error**4 / (n_parts - 1))
+    p = student.sf((value - scores.mean()) / np.sqrt(both), freedom)
+    return float(scores.mean()), float(np.clip(p, 1e-12, 1.0))
 
 
 def baseline_table(found: Found, scores: Scores) -> xr.Dataset:
     """Return the dictionary beside principal components and random directions."""
-    value, draws = scores
-    n_parts = len(found.totals.n)
-    ends = [percentile_interval(draws[:, i], n_units=n_parts) for i in (0, 1)]
-    lows = [min(float(low), v) for (low, _), v in zip(ends, value, strict=True)]
-    highs = [max(float(high), v) for (_, high), v in zip(ends, value, strict=True)]
+    value, lows, highs = scores
     names = [found.dictionary.kind, "principal components", "random directions"]
     nulls = [found.random]
     if found.surrogate is not None:

@@ -72,7 +72,7 @@ def methods_text(site: str, found: Found, others: Sequence[Dictionary]) -> str:
         )
     return (
         f"{how} Explained variance: 1 minus the sum of squared residuals over the sum of "
-        "squares about the mean, over all scored rows; 95 % percentile bootstrap over "
+        "squares about the mean, over all scored rows; 95 % jackknife interval over "
         f"{split.over}, given the dictionaries. Compared with the {found.rank} leading principal components of the "
         f"other folds, and with {len(found.random)} random dictionaries of as many "
         "directions with the covariance of the activity, of which each row takes the "
@@ -90,8 +90,8 @@ def _surrogate_text(found: Found) -> str:
     what = "trained and scored alike" if trained else "scored"
     return (
         f"; and with {len(found.surrogate.scores)} dictionaries {what} on Gaussian "
-        "activity of the same mean and covariance (one-sided p: Student's t for one more "
-        "draw of this null, with the variance of the bootstrap added)"
+        "activity of the same mean and covariance (one-sided p: Welch's t for one more "
+        "draw of this null)"
     )
 
 

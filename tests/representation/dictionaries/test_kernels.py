@@ -13,6 +13,7 @@ from marr.representation._dictionaries import _train_kernel as training
 from marr.representation._dictionaries._score_kernel import (
     explained_variance,
     group_jackknife,
+    jackknife_ends,
     matched_cosine,
     random_residual,
     silencing,
@@ -115,6 +116,30 @@ def test_explained_variance_is_about_the_mean_and_a_ratio_of_sums(rng):
     rows = np.concatenate([np.arange(10), np.arange(10), np.arange(20, 60)])
     again = 1 - residual[rows].sum() / ((x[rows] - x[rows].mean(axis=0)) ** 2).sum()
     assert explained_variance(*parts, weights)[0] == pytest.approx(again)
+
+
+def test_the_interval_covers_where_parts_are_few(rng):
+    """12 groups with means of their own: the variance about their mean is too small."""
+    hits, bootstrap, n, studies = 0, 0, 12, 400
+    noise = 1.0
+    truth = 1 - noise**2 / (noise**2 + 2.0)
+    for _ in range(studies):
+        shared = rng.normal(size=(n, 1, 3)) + rng.normal(size=(n, 5, 3))
+        error = noise * rng.normal(size=shared.shape)
+        x = shared + error
+        parts = (
+            (error**2).sum(axis=(1, 2)), (x**2).sum(axis=(1, 2)), x.sum(axis=1),
+            np.full(n, 5.0),
+        )  # fmt: skip
+        value = explained_variance(*parts, np.ones((1, n)))
+        left_out = explained_variance(*parts, 1 - np.eye(n))
+        low, high, _ = jackknife_ends(value, left_out[:, None])
+        hits += bool(low[0] <= truth <= high[0])
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=400).astype(float)
+        ends = np.quantile(explained_variance(*parts, weights), [0.025, 0.975])
+        bootstrap += bool(ends[0] <= truth <= ends[1])
+    assert hits / studies > 0.92
+    assert bootstrap / studies < 0.9  # what it is for
 
 
 def test_silencing_is_the_change_of_the_squared_error(rng):
