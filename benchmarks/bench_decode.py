@@ -1,9 +1,10 @@
 """Time decoding against scikit-learn loops: `python benchmarks/bench_decode.py`.
 
-Prints CPU seconds of marr, of the plain way (a part is timed and multiplied up where it
+A map is 12 sites x 64 times of 500 trials x 64 units. Prints CPU seconds of marr, of the plain way (a part is timed and multiplied up where it
 says so), their ratio, and the largest difference where both compute the same number.
-Plain ways: a nested grid search with permutation_test_score at each site and time; probes
-of each time scored at each other time in a loop; rsatoolbox's crossnobis, if installed.
+Plain ways: a scaler and a model for each site, time, fold and penalty in loops; probes of
+each time scored at each other time; a nested grid search with permutation_test_score at
+each site and time (what `decode` does); rsatoolbox's crossnobis, if installed.
 """
 
 from __future__ import annotations
@@ -20,20 +21,28 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
-    PredefinedSplit,
     StratifiedKFold,
     permutation_test_score,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 import marr
 from marr.representation import decode
 from marr.representation._probes._fit_kernel import fit_predict
 from marr.representation._probes._linear_kernel import PENALTIES
+from marr.representation._probes._loss_kernel import LOSSES
+from marr.representation._probes._margin_kernel import (
+    arrange_margins,
+    code_classes,
+    cold_start,
+)
+from marr.representation._probes._moments_kernel import Problem
+from marr.representation._probes._newton_kernel import descend
 from marr.representation._rsa._geometry import make_geometry
 
 if TYPE_CHECKING:
@@ -81,57 +90,177 @@ def map_with_null(n: int, n_times: int, n_units: int, n_shuffles: int) -> None:
     show(job, ours, plain, np.nan, "plain way scaled from one cell and 2 shuffles")
 
 
-def splits_of(n: int) -> tuple[Any, Any, Any]:
-    fold = np.arange(n) % 5
-    test = fold == np.arange(5)[:, None]
-    return fold, ~test, test
+SITES, TIMES, ROWS, UNITS, FOLDS = 12, 64, 500, 64, 5
+ALPHAS = np.logspace(-4, 2, 10)  # relative to the training rows
 
 
-def fixed_penalty(n: int, n_times: int, n_units: int) -> None:
-    """Out-of-fold predictions of a number at each time, one penalty."""
+def maps(small: bool) -> tuple[Any, Any, Any]:
+    """Activity of each site, fold of each row, and what to run of the plain way."""
     rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
-    fold, train, test = splits_of(n)
-    options = {"kind": "continuous", "penalties": [0.1]}
-    ours, found = timed(lambda: fit_predict(x, y, train, test, **options))
+    sites = 1 if small else SITES
+    x = rng.normal(size=(sites, TIMES, ROWS, UNITS))
+    return rng, x, np.arange(ROWS) % FOLDS
+
+
+def splits_of(fold: Any) -> tuple[Any, Any]:
+    test = fold == np.arange(FOLDS)[:, None]
+    return ~test, test
+
+
+def scaled(x: Any, inside: Any) -> tuple[Any, Any]:
+    scaler = StandardScaler().fit(x[inside])
+    return scaler.transform(x[inside]), scaler.transform(x[~inside])
+
+
+def ridge_path(small: bool) -> None:
+    """The best of ten penalties by five folds, and the refit, at each site and time."""
+    rng, x, fold = maps(small)
+    y = rng.normal(size=ROWS) + x[0, 3, :, 0]
+    whole = np.ones((1, ROWS), bool)
+    options = {"kind": "continuous", "penalties": ALPHAS, "inner": fold, "keep": False}
+    ours, found = timed(
+        lambda: [fit_predict(site, y, whole, whole, **options) for site in x]
+    )
 
     def loop() -> Any:
-        out = np.zeros((n_times, n))
-        for t in range(n_times):
-            for inside, held in PredefinedSplit(fold).split():
-                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(inside)))
-                model.fit(x[t, inside], y[inside])
-                out[t, held] = model.predict(x[t, held])
-        return out
+        best = np.zeros(TIMES)
+        for t in range(TIMES):
+            error = np.zeros(len(ALPHAS))
+            for k in range(FOLDS):
+                inside = fold != k
+                train, test = scaled(x[0, t], inside)
+                for i, alpha in enumerate(ALPHAS):
+                    model = Ridge(alpha * inside.sum()).fit(train, y[inside])
+                    error[i] += ((model.predict(test) - y[~inside]) ** 2).sum()
+            best[t] = ALPHAS[error.argmin()]
+        return best
 
-    plain, expected = timed(loop)
-    predicted = np.nansum(found.predicted[..., 0, 0], axis=0)
-    difference = np.abs(predicted - expected).max()
-    show(f"predictions at {n_times} times, {n} x {n_units}", ours, plain, difference)
+    plain, best = timed(loop)
+    apart = np.abs(found[0].penalty[0, :, 0] - best).max()
+    job = f"ridge {len(x)} x {TIMES}, {ROWS} x {UNITS}, 10 alphas x 5 folds"
+    show(job, ours, plain * len(x), apart, "difference of alphas; target 10x")
 
 
-def generalization(n: int, n_times: int, n_units: int) -> None:
-    """Probes of each time scored at each other time."""
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(n_times, n, n_units)), rng.normal(size=n)
-    fold, train, test = splits_of(n)
-    options = {"kind": "continuous", "penalties": [0.1], "across": True, "keep": False}
-    ours, found = timed(lambda: fit_predict(x, y, train, test, **options))
+def ridge_shuffles(small: bool) -> None:
+    """Scores of the labels and 100 shuffles of them, one penalty."""
+    rng, x, fold = maps(small)
+    y = np.stack([v := rng.normal(size=ROWS), *(rng.permutation(v) for _ in range(100))], 1)  # fmt: skip
+    options = {"kind": "continuous", "penalties": [0.1], "keep": False}
+    ours, found = timed(
+        lambda: [fit_predict(site, y, *splits_of(fold), **options) for site in x]
+    )
 
     def loop() -> Any:
-        error, total = np.zeros((n_times, n_times)), 0.0
-        for inside, held in PredefinedSplit(fold).split():
-            total += ((y[held] - y[inside].mean()) ** 2).sum()
-            for t in range(n_times):
-                model = make_pipeline(StandardScaler(), Ridge(0.1 * len(inside)))
-                model.fit(x[t, inside], y[inside])
-                for u in range(n_times):
-                    error[t, u] += ((y[held] - model.predict(x[u, held])) ** 2).sum()
+        error, total = np.zeros(y.shape[1]), np.zeros(y.shape[1])
+        for d in range(y.shape[1]):
+            for k in range(FOLDS):
+                inside = fold != k
+                train, test = scaled(x[0, 0], inside)
+                model = Ridge(0.1 * inside.sum()).fit(train, y[inside, d])
+                error[d] += ((model.predict(test) - y[~inside, d]) ** 2).sum()
+                total[d] += ((y[~inside, d] - y[inside, d].mean()) ** 2).sum()
         return 1 - error / total
 
     plain, expected = timed(loop)
-    difference = np.abs(found.across[..., 0] - expected).max()
-    show(f"{n_times} x {n_times} times, {n} x {n_units}", ours, plain, difference)
+    apart = np.abs(found[0].pooled[0] - expected).max()
+    job = f"ridge {len(x)} x {TIMES}, one alpha, 100 shuffles"
+    note = "plain way scaled from one cell; target 300x"
+    show(job, ours, plain * TIMES * len(x), apart, note)
+
+
+def generalization() -> None:
+    """Probes of each time scored at each other time, one site."""
+    rng, x, fold = maps(small=True)
+    y = rng.normal(size=ROWS)
+    options = {"kind": "continuous", "penalties": [0.1], "across": True, "keep": False}
+    ours, found = timed(lambda: fit_predict(x[0], y, *splits_of(fold), **options))
+
+    def loop() -> Any:
+        error, total = np.zeros((TIMES, TIMES)), 0.0
+        for k in range(FOLDS):
+            inside = fold != k
+            total += ((y[~inside] - y[inside].mean()) ** 2).sum()
+            for t in range(TIMES):
+                model = make_pipeline(StandardScaler(), Ridge(0.1 * inside.sum()))
+                model.fit(x[0, t, inside], y[inside])
+                for u in range(TIMES):
+                    predicted = model.predict(x[0, u, ~inside])
+                    error[t, u] += ((y[~inside] - predicted) ** 2).sum()
+        return 1 - error / total
+
+    plain, expected = timed(loop)
+    apart = np.abs(found.across[..., 0] - expected).max()
+    show(f"ridge {TIMES} x {TIMES} times, one site", ours, plain, apart, "target 40x")
+
+
+def margins(name: str, small: bool) -> None:
+    """The whole path of ten penalties at five folds, classes weighted alike."""
+    rng, x, fold = maps(small)
+    labels = rng.integers(0, 2, ROWS)
+    x[..., :3] += 0.5 * labels[:, None]
+    train, _ = splits_of(fold)
+    losses = np.zeros((len(ALPHAS), len(x), TIMES, FOLDS))
+
+    def run() -> None:
+        for site, values in enumerate(x):
+            losses[:, site] = path_losses(values, labels, train, name)
+
+    ours, _ = timed(run)
+    few = 1 if small else 2
+
+    def loop() -> Any:
+        found = np.zeros((len(ALPHAS), few, FOLDS))
+        for t in range(few):
+            for k in range(FOLDS):
+                inside = fold != k
+                rows, _ = scaled(x[0, t], inside)
+                for i, alpha in enumerate(ALPHAS):
+                    found[i, t, k] = plain_loss(name, rows, labels[inside], alpha)
+        return found
+
+    plain, expected = timed(loop)
+    apart = (losses[:, 0, :few] / expected - 1).max()
+    job = f"{name} {len(x)} x {TIMES}, {ROWS} x {UNITS}, 10 C x 5 folds"
+    note = f"relative loss above; plain way scaled from {few} cells; target 5x, 1e-5"
+    show(job, ours, plain * TIMES * len(x) / few, apart, note)
+
+
+def path_losses(x: Any, labels: Any, train: Any, name: str) -> Any:
+    """Objective at the end of each step of the path, (penalties, times, folds)."""
+    hot = torch.from_numpy(np.eye(2)[labels])[None, :, None]
+    masks = torch.from_numpy(train)
+    found = []
+    for low in range(0, len(x), 16):
+        problem = Problem(torch.from_numpy(x[low : low + 16]), hot)
+        coded = code_classes(problem, masks, name, balanced=True)
+        at = arrange_margins(problem, masks, coded)
+        phi, f = cold_start(at, coded)
+        values = []
+        for alpha in ALPHAS[::-1]:
+            state, _ = descend(at, LOSSES[coded.loss], float(alpha), phi, f)
+            phi, f = state.phi, state.f
+            values.append(state.value[..., 0].numpy())
+        found.append(np.stack(values[::-1]))
+    return np.concatenate(found, axis=1)
+
+
+def plain_loss(name: str, rows: Any, labels: Any, alpha: float) -> float:
+    """Fit by scikit-learn to a tight tolerance; return the objective."""
+    n, options = len(rows), {"class_weight": "balanced", "max_iter": 100_000}
+    if name == "logistic":
+        model = LogisticRegression(C=1 / (alpha * n), tol=1e-8, **options)
+    else:
+        options |= {"dual": False, "intercept_scaling": 1e3}
+        model = LinearSVC(C=1 / (alpha * n), tol=1e-8, **options)
+    model.fit(rows, labels)
+    margin = np.where(labels == 1, 1, -1) * model.decision_function(rows)
+    loss = (
+        np.logaddexp(0, -margin)
+        if name == "logistic"
+        else np.maximum(0, 1 - margin) ** 2
+    )
+    weight = (0.5 / np.bincount(labels))[labels]
+    return float(weight @ loss + alpha / 2 * (model.coef_**2).sum())
 
 
 def distances(n_conditions: int, n_units: int, n_runs: int) -> None:
@@ -177,8 +306,11 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print(f"{'job':<52}{'marr':>8}{'plain':>10}{'ratio':>9}  difference")
-    fixed_penalty(500, 10 if small else 50, 100)
-    generalization(500, 10 if small else 30, 100)
+    ridge_path(small)
+    ridge_shuffles(small)
+    generalization()
+    margins("logistic", small)
+    margins("hinge", small)
     map_with_null(500, 5 if small else 50, 100, 20 if small else 200)
     distances(30 if small else 92, 200, 8)
     if not small:

@@ -25,7 +25,7 @@ from marr.representation._probes._newton_kernel import (
     start,
 )
 
-__all__ = ["fit_margins"]
+__all__ = ["arrange_margins", "code_classes", "cold_start", "fit_margins"]
 
 ACTIVITY = 500_000
 """Numbers in the activity of the times that run together: it stays in the cache."""
@@ -173,8 +173,8 @@ def _fit(
             if sets
             else middle
         )
-    coded = _code(problem, splits.train, loss, balanced)
-    at = _margins(problem, splits.train, coded)
+    coded = code_classes(problem, splits.train, loss, balanced)
+    at = arrange_margins(problem, splits.train, coded)
     wanted = _as_problems(choice, coded)
     order = [int(k) for k in penalties.argsort(descending=True)]
     phi = best = torch.zeros(0)
@@ -183,7 +183,7 @@ def _fit(
     f = None
     for rank, k in enumerate(order[: last + 1]):
         if f is None:
-            phi, f = _cold(at, coded)
+            phi, f = cold_start(at, coded)
             best = phi.clone()
         live = torch.zeros_like(settled)
         for later in order[rank:]:
@@ -208,9 +208,9 @@ def _choose(
 ) -> Tensor:
     """Choose the penalty with the least loss on held-out inner folds, classes alike."""
     masks = torch.stack([rows for rows, _ in sets])
-    coded = _code(problem, masks, loss, balanced)
-    at = _margins(problem, masks, coded)
-    phi, f = _cold(at, coded)
+    coded = code_classes(problem, masks, loss, balanced)
+    at = arrange_margins(problem, masks, coded)
+    phi, f = cold_start(at, coded)
     n_times, n_draws = len(problem.x), problem.y.shape[2]
     total = problem.x.new_zeros((len(splits.train), n_times, n_draws, len(penalties)))
     for k in penalties.argsort(descending=True):
@@ -226,13 +226,15 @@ def _choose(
     return total.argmin(dim=-1)
 
 
-def _margins(problem: Problem, masks: Tensor, coded: Coded) -> Margins:
+def arrange_margins(problem: Problem, masks: Tensor, coded: Coded) -> Margins:
+    """Return what every step of the descent shares, one problem a training set."""
     standards = [spread_of(problem, rows) for rows in masks]
     weight = coded.weight * masks.T[None, :, :, None]
     return start(problem, coded.y, weight, standards)
 
 
-def _cold(at: Margins, coded: Coded) -> tuple[Tensor, Tensor]:
+def cold_start(at: Margins, coded: Coded) -> tuple[Tensor, Tensor]:
+    """Return weights of zero and their outputs."""
     n_times, n_units, n_sets = at.mean.shape
     n_draws, n_outputs = coded.y.shape[3:]
     phi = at.full.new_zeros((n_times, n_units + 1, n_sets, n_draws, n_outputs))
@@ -240,7 +242,7 @@ def _cold(at: Margins, coded: Coded) -> tuple[Tensor, Tensor]:
     return phi, f.clone()
 
 
-def _code(problem: Problem, masks: Tensor, loss: str, balanced: bool) -> Coded:
+def code_classes(problem: Problem, masks: Tensor, loss: str, balanced: bool) -> Coded:
     """Code classes for the loss; masks (S, N) say which rows count a class."""
     y = problem.y  # (1 or T, N, D, C)
     counts = torch.einsum("sn,tndc->tsdc", masks.to(y.dtype), y)

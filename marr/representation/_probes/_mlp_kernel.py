@@ -260,7 +260,7 @@ def _train(
 
 
 def _initial(task: Task, seed: int) -> Parameters:
-    n_times, _, _, n_units = task.z.shape
+    n_times = len(task.z)
     n_draws, _, n_outputs = task.y.shape[1:]
     generator = torch.Generator().manual_seed(seed)
     dtype = task.z.dtype
