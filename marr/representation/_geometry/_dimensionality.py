@@ -138,7 +138,8 @@ def dimensionality(
     source = make_source(
         system, on=on, bins=bins, noise=noise, rows=rows, time=time, seed=seed
     )
-    found, shifted = [], []
+    found: list[Dimensions] = []
+    shifted: list[str] = []
     for stream, name in enumerate(names):
         points, serial = source.points(name)
         shift = null == "shift" or (null == "auto" and serial)
@@ -160,15 +161,20 @@ def dimensionality(
             *notes(found, names, methods, source, settings),
             *(drift_note(shifted) if n_permutations else ()),
         ],
-        citations=[
-            *dict.fromkeys(c for m in methods for c in DIMENSION_METHODS[m].citations),
-            *(["nichols2002"] if n_permutations else []),
-            *(["stringer2019"] if noise == "cross_validated" else []),
-            *(["harris2020"] if shifted and n_permutations else []),
-        ],
+        citations=_citations(methods, noise, shifted if n_permutations else None),
         generalizes_over=source.over,
         parameters={"rows": source.kind, "null": "shift" if shifted else "shuffle"},
     )
+
+
+def _citations(
+    methods: tuple[str, ...], noise: str, shifted: list[str] | None
+) -> list[str]:
+    """Return what the measures rest on; `shifted` is None without a null."""
+    keys = [c for m in methods for c in DIMENSION_METHODS[m].citations]
+    keys += ["stringer2019"] if noise == "cross_validated" else []
+    keys += [] if shifted is None else ["nichols2002"]
+    return keys + (["harris2020"] if shifted else [])
 
 
 def _methods_asked(method: str | Sequence[str]) -> tuple[str, ...]:

@@ -37,6 +37,11 @@ from marr.systems import site_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
+    from marr.representation._geometry._geometry_job import SiteGeometry
+    from marr.representation._geometry._splits import Splits
     from marr.representation._plan import Plan
     from marr.systems import System
 
@@ -142,12 +147,8 @@ def geometry(
     complex cognitive tasks.
     """
     names = (variables,) if isinstance(variables, str) else tuple(variables)
-    check_option("held_out", held_out, HELD_OUT)
-    check_time(time)
-    check_count("n_folds", n_folds, least=2)
-    check_count("max_dichotomies", max_dichotomies, least=1)
-    check_count("n_permutations", n_permutations)
-    check_count("n_resamples", n_resamples, least=10)
+    _check_options(held_out, time)
+    _check_counts(n_folds, max_dichotomies, n_permutations, n_resamples)
     found_sites = site_list(system, sites)
     design, system, notes = _design(system, names, on, bins)
     counts = condition_counts(
@@ -165,24 +166,10 @@ def geometry(
     _check_training(design, plan)
     splits = make_splits(design, max_dichotomies, seed)
     job = Job(design, splits, plan, held_out, n_permutations, n_resamples, seed)
-    found, constant = [], {}
-    for stream, site in enumerate(found_sites):
-        cloud = site_cloud(system, site, time)
-        constant[site] = cloud.n_constant
-        found.append(site_geometry(cloud.x, job, stream=stream))
+    found, constant = _found(system, found_sites, time, job)
     wanted = quantities(design, splits)
     estimate = labelled(found, found_sites, wanted, plan)
     table = split_table(found, found_sites, splits, plan)
-    few = int(counts.min())
-    if few < FEW_TRIALS:
-        text = f"The rarest condition ({design.labels[int(counts.argmin())]}) has {few} trials."
-        notes.append(Note("few_trials", text, "Shares of separable dichotomies are low then."))  # fmt: skip
-    if splits.sampled:
-        text = (
-            f"{int(splits.counted.sum())} of {splits.total:,} balanced dichotomies were "
-            f"drawn at random (seed {seed})."
-        )
-        notes.append(Note("sampled_dichotomies", text, "max_dichotomies= takes more."))
     return Draft(
         estimate=estimate,
         summary=partial(summary, n_trials=len(design.codes), total=splits.total),
@@ -190,11 +177,58 @@ def geometry(
         methods=methods_text(job, counts, found),
         tables={"dichotomy": table, "plane": plane_table(table)},
         figures=figures(design),
-        notes=[*notes, *constant_note(constant), *plan.notes],
+        notes=[*notes, *_caveats(design, splits, counts, seed), *constant_note(constant), *plan.notes],
         citations=["nichols2002"] if n_permutations else [],
         generalizes_over=plan.unit_name,
         parameters={"null": plan.scheme, "n_folds": plan.n_folds},
-    )
+    )  # fmt: skip
+
+
+def _found(
+    system: System,
+    sites: Sequence[str],
+    time: str | tuple[float, float],
+    job: Job,
+) -> tuple[list[SiteGeometry], dict[str, int]]:
+    """Return the numbers of each site, and how many of its units are constant."""
+    found, constant = [], {}
+    for stream, site in enumerate(sites):
+        cloud = site_cloud(system, site, time)
+        constant[site] = cloud.n_constant
+        found.append(site_geometry(cloud.x, job, stream=stream))
+    return found, constant
+
+
+def _check_options(held_out: str, time: str | tuple[float, float]) -> None:
+    check_option("held_out", held_out, HELD_OUT)
+    check_time(time)
+
+
+def _check_counts(
+    n_folds: int, max_dichotomies: int, n_permutations: int, n_resamples: int
+) -> None:
+    check_count("n_folds", n_folds, least=2)
+    check_count("max_dichotomies", max_dichotomies, least=1)
+    check_count("n_permutations", n_permutations)
+    check_count("n_resamples", n_resamples, least=10)
+
+
+def _caveats(
+    design: Design, splits: Splits, counts: npt.NDArray[np.intp], seed: int
+) -> list[Note]:
+    """Return notes on few trials, and on dichotomies that were sampled."""
+    notes, rarest = [], int(counts.argmin())
+    if counts[rarest] < FEW_TRIALS:
+        text = f"The rarest condition ({design.labels[rarest]}) has {counts[rarest]} trials."
+        advice = "Shares of separable dichotomies are low then."
+        notes.append(Note("few_trials", text, advice))
+    if splits.sampled:
+        text = (
+            f"{int(splits.counted.sum())} of {splits.total:,} balanced dichotomies were "
+            f"drawn at random (seed {seed})."
+        )
+        notes.append(Note("sampled_dichotomies", text, "max_dichotomies= takes more."))
+    return notes
 
 
 def _design(

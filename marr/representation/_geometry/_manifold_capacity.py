@@ -171,10 +171,7 @@ def manifold_capacity(
     manifolds with correlated variability. Amelunxen et al. (2014). Living on the edge.
     """
     check_time(time)
-    check_count("max_points", max_points, least=FEWEST_POINTS)
-    check_count("n_projections", n_projections, least=20)
-    check_count("n_simulated", n_simulated)
-    check_count("n_permutations", n_permutations)
+    _check_counts(max_points, n_projections, n_simulated, n_permutations)
     names = site_list(system, sites)
     conditions, system, notes = _conditions(system, on, bins)
     labels = words(conditions.labels)
@@ -213,6 +210,15 @@ def manifold_capacity(
         generalizes_over=plan.unit_name,
         parameters={"null": plan.scheme},
     )
+
+
+def _check_counts(
+    max_points: int, n_projections: int, n_simulated: int, n_permutations: int
+) -> None:
+    check_count("max_points", max_points, least=FEWEST_POINTS)
+    check_count("n_projections", n_projections, least=20)
+    check_count("n_simulated", n_simulated)
+    check_count("n_permutations", n_permutations)
 
 
 def _conditions(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from marr.representation._geometry._subspace_job import Overlap
     from marr.representation._geometry._subspace_views import Kind
     from marr.systems import System
 
@@ -130,16 +131,7 @@ def subspace_overlap(
         check_count("n_dimensions", n_dimensions, least=1)
     names = site_list(system, sites)
     kind = resolve_kind(system, of, on, bins)
-    if kind.name == "sites":
-        if sites is not None:
-            msg = "of compares sites, so sites= says nothing; leave it out."
-            raise OptionError(msg)
-        names = (" and ".join(kind.labels),)
-    if kind.name in ("times", "windows") and time != "mean":
-        msg = (
-            f"time={time!r} has no place where of= compares {kind.name}; leave it out."
-        )
-        raise OptionError(msg)
+    names = _checked_names(kind, names, sites, time)
     units, unit_name, notes = _units(system, kind, seed)
     halves = _halves(units, kind, n_splits, seed)
     group = grouped_units(units, GROUPS, seed=seed)
@@ -148,16 +140,6 @@ def subspace_overlap(
         views, constant[site] = read_views(system, kind, site, time)
         settings = Settings(n_dimensions, n_permutations, seed, stream)
         found.append(site_overlap(views, halves, group, settings))
-    outside = int((kind.strata < 0).sum())
-    if outside:
-        text = f"{outside} of {len(kind.strata)} trials have no value of {on} and were left out."
-        notes.append(Note("left_out", text, "Check that they are not special."))
-    low = [n for n, f in zip(names, found, strict=True) if np.nanmin(f.ceiling) < 0.2]
-    if low:
-        text = (
-            f"Halves of the trials hardly agree on some subspace at {', '.join(low)}."
-        )
-        notes.append(Note("low_ceiling", text, "More trials, or fewer n_dimensions."))
     estimate = labelled(found, names, kind)
     return Draft(
         estimate=estimate,
@@ -166,7 +148,7 @@ def subspace_overlap(
         methods=methods_text(kind, found, n_splits, n_permutations, unit_name),
         tables=tables(found, names, kind),
         figures=figures(kind),
-        notes=[*notes, *constant_note(constant)],
+        notes=[*notes, *_caveats(kind, found, names), *constant_note(constant)],
         citations=[
             *(["nichols2002"] if n_permutations else []),
             *(["stringer2019"] if n_dimensions is None else []),
@@ -174,6 +156,45 @@ def subspace_overlap(
         generalizes_over=unit_name,
         parameters={"n_dimensions": found[0].dimensions.tolist()},
     )  # fmt: skip
+
+
+def _checked_names(
+    kind: Kind,
+    names: tuple[str, ...],
+    sites: str | Sequence[str] | None,
+    time: str | tuple[float, float],
+) -> tuple[str, ...]:
+    """Return the names of the rows of the result; refuse options without a place."""
+    if kind.name in ("times", "windows") and time != "mean":
+        msg = (
+            f"time={time!r} has no place where of= compares {kind.name}; leave it out."
+        )
+        raise OptionError(msg)
+    if kind.name != "sites":
+        return names
+    if sites is not None:
+        msg = "of compares sites, so sites= says nothing; leave it out."
+        raise OptionError(msg)
+    return (" and ".join(kind.labels),)
+
+
+def _caveats(kind: Kind, found: Sequence[Overlap], names: Sequence[str]) -> list[Note]:
+    """Return notes on trials left out, and on halves that do not agree."""
+    notes = []
+    outside = int((kind.strata < 0).sum())
+    if outside and kind.conditions is not None:
+        text = (
+            f"{outside} of {len(kind.strata)} trials have no value of "
+            f"{kind.conditions.name} and were left out."
+        )
+        notes.append(Note("left_out", text, "Check that they are not special."))
+    low = [n for n, f in zip(names, found, strict=True) if np.nanmin(f.ceiling) < 0.2]
+    if low:
+        text = (
+            f"Halves of the trials hardly agree on some subspace at {', '.join(low)}."
+        )
+        notes.append(Note("low_ceiling", text, "More trials, or fewer n_dimensions."))
+    return notes
 
 
 def _units(

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["figures", "labelled", "methods_text", "question", "summary", "tables"]
 
+AXES = {
+    "variables": "variable",
+    "times": "time",
+    "windows": "window",
+    "trials": "trials with",
+    "sites": "site",
+}
 WORDS = {
     "variables": "directions that each variable adds in a joint regression",
     "times": "condition means at each time bin",
@@ -202,6 +209,8 @@ def figures(kind: Kind) -> list[FigureSpec]:
                 x="view_b",
                 y="view_a",
                 color_label="overlap",
+                x_label=AXES[kind.name],
+                y_label=AXES[kind.name],
                 caption="Overlap of subspaces; on the diagonal, that of two halves of the "
                 "trials, which is the ceiling.",
                 description="Square map of the overlap of each pair of subspaces.",
