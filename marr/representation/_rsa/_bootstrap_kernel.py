@@ -16,6 +16,7 @@ from scipy import special
 __all__ = [
     "SpreadOf",
     "contrast_variance",
+    "fold_noise",
     "max_t",
     "repeat_covariance",
     "t_tail",
@@ -52,6 +53,14 @@ def repeat_covariance(draws: Draws) -> Covariance:
         return of_mean
     single = np.einsum("bir,bjr->ij", centered, centered) / (n - 1) / repeats
     return (repeats * of_mean - single) / (repeats - 1)
+
+
+def fold_noise(draws: Draws) -> Covariance:
+    """Return the covariance that one assignment of folds adds, within resamples."""
+    good = np.isfinite(draws).all(axis=(1, 2))
+    apart = draws[good] - draws[good].mean(axis=2, keepdims=True)
+    n, _, repeats = apart.shape
+    return np.einsum("bir,bjr->ij", apart, apart) / max(n * (repeats - 1), 1)
 
 
 def contrast_variance(

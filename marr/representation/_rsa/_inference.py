@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marr.representation._rsa._bootstrap_kernel import SpreadOf, repeat_covariance
+from marr.representation._rsa._bootstrap_kernel import (
+    SpreadOf,
+    fold_noise,
+    repeat_covariance,
+)
 from marr.representation._rsa._crossval_kernel import (
     Folds,
     cross_validate,
@@ -23,7 +27,7 @@ from marr.representation._rsa._matched import FEWEST, complete_conditions
 from marr.representation._rsa._rdm_kernel import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -100,6 +104,8 @@ class Cell:
         NaN for ceilings that cannot be had.
     spread : SpreadOf
         Covariances over outcomes.
+    fold_noise : array of shape (n_outcomes, n_outcomes)
+        What the assignments of folds behind the estimate add to its covariance.
     draws : array of shape (n_resamples, n_outcomes)
         Outcomes in the bootstrap that generalizes as asked for.
     by_subject : array of shape (n_subjects, n_models)
@@ -110,6 +116,7 @@ class Cell:
 
     estimate: npt.NDArray[np.float64]
     spread: SpreadOf
+    fold_noise: npt.NDArray[np.float64]
     draws: npt.NDArray[np.float64]
     by_subject: npt.NDArray[np.float64]
     weights: list[npt.NDArray[np.float64]]
@@ -197,19 +204,25 @@ def infer(
         boots = _fixed_boots(values, len(parts), plan)
     if plan.n_subjects == 1:
         _add_split_half(estimate, boots, halves, plan)
-    spread = SpreadOf(*(None if b is None else _spread(b) for b in boots))
+    spread = SpreadOf(
+        *(None if b is None else _existing(repeat_covariance, b) for b in boots)
+    )
     chosen = next(b for b in boots if b is not None)
     weights, weight_draws = _weights(values, parts, plan) if plan.flexible else ([], [])
+    noise = _existing(fold_noise, chosen) / FULL_REPEATS
     return Cell(
-        estimate, spread, chosen.mean(axis=2), by_subject, weights, weight_draws
+        estimate, spread, noise, chosen.mean(axis=2), by_subject, weights, weight_draws
     )
 
 
-def _spread(draws: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the covariance; outcomes that never exist have none."""
+def _existing(
+    covariance: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    draws: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return a covariance; outcomes that never exist have none."""
     exists = np.asarray(np.isfinite(draws).any(axis=(0, 2)))
     out = np.full((len(exists), len(exists)), np.nan)
-    out[np.ix_(exists, exists)] = repeat_covariance(draws[:, exists])
+    out[np.ix_(exists, exists)] = covariance(draws[:, exists])
     return out
 
 

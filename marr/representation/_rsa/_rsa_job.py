@@ -200,6 +200,9 @@ def tested_family(
         )
         variance.append(
             contrast_variance(spread, contrasts, plan.n_subjects, plan.n_conditions)
+            + np.einsum(
+                "ki,ij,kj->k", contrasts, np.nan_to_num(cell.fold_noise), contrasts
+            )
         )
     error = np.sqrt(np.stack(variance))
     error = np.where(np.isnan(estimate), np.nan, error)

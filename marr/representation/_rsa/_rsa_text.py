@@ -203,7 +203,7 @@ def _ceilings(plan: Plan) -> str:
 def notes(job: Job, estimate: xr.Dataset, null: str) -> list[Note]:
     """Return what a reader must know."""
     plan = job.plan
-    found = [*_scope_notes(plan), *_sample_notes(plan)]
+    found = [*_scope_notes(plan), *_sample_notes(plan, null)]
     if plan.comparator in ("cosine", "whitened_cosine") and null == "bootstrap":
         text = (
             "Distances are mostly positive, and so is their cosine with any model: a p-value "
@@ -247,16 +247,16 @@ def _scope_notes(plan: Plan) -> list[Note]:
     return []
 
 
-def _sample_notes(plan: Plan) -> list[Note]:
+def _sample_notes(plan: Plan, null: str) -> list[Note]:
     found = []
     if plan.conditions and plan.n_conditions < 20:
         text = (
             f"With {plan.n_conditions} conditions the bootstrap is conservative, most of all "
             "against 0: it finds fewer than 5 % false positives, and misses true differences."
         )
-        advice = (
-            "More conditions; null='permutation' tests against 0 at the nominal level."
-        )
+        advice = "Use more conditions if there are."
+        if null == "bootstrap" and not plan.flexible:
+            advice = "null='permutation' tests against 0 at the nominal level."
         found.append(Note("few_conditions", text, advice))
     if plan.subjects and plan.n_subjects < 5:
         text = f"With {plan.n_subjects} subjects there are {plan.dof} degrees of freedom: intervals are wide."

@@ -122,7 +122,8 @@ def test_flexible_models_of_noise_are_not_found():
         noise = [simulate(rng, 20, 1)[0] for _ in range(3)]
         plan = plan_of(rng, 20, 6, flexible=True, n_resamples=150)
         cell = infer(np.concatenate([noise, values[3:]]), None, parts, plan)
-        error = np.sqrt(contrast_variance(cell.spread, np.eye(1, 3), 6, 20))
+        variance = contrast_variance(cell.spread, np.eye(1, 3), 6, 20)
+        error = np.sqrt(variance + cell.fold_noise[0, 0])
         p[i] = stats.t.sf(cell.estimate[0] / error[0], plan.dof)
     assert at_most((p < 0.05).mean(), count)
 

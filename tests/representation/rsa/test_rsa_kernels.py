@@ -9,6 +9,7 @@ from scipy import optimize, stats
 from marr.representation._rsa._bootstrap_kernel import (
     SpreadOf,
     contrast_variance,
+    fold_noise,
     max_t,
     repeat_covariance,
     t_tail,
@@ -364,6 +365,7 @@ def test_noise_of_folds_is_taken_out(rng):
     signal = rng.normal(size=(40_000, 1, 1))
     draws = signal + 2 * rng.normal(size=(40_000, 1, 2))
     assert repeat_covariance(draws)[0, 0] == pytest.approx(1.0, abs=0.1)
+    assert fold_noise(draws)[0, 0] == pytest.approx(4.0, abs=0.1)
     draws[0] = np.nan
     assert np.isfinite(repeat_covariance(draws)).all()
 
