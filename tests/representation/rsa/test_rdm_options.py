@@ -588,7 +588,7 @@ rdm(marr.from_arrays(
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 limit = size + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-found = rdm(system, n_permutations=5, over=eval(sys.argv[3]))
+found = rdm(system, n_permutations=5, **eval(sys.argv[3]))
 try:
     system.activity("big").values.sum()
 except MemoryError:
@@ -599,8 +599,10 @@ print(float(found.estimate["estimate"].mean()))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs limits of Linux")
-@pytest.mark.parametrize("over", ["'site'", "('site', 'time')"])
-def test_a_site_larger_than_memory(rng, tmp_path, over):
+@pytest.mark.parametrize(
+    "given", ["{}", "{'over': ('site', 'time'), 'noise': 'identity'}"]
+)
+def test_a_site_larger_than_memory(rng, tmp_path, given):
     """A store of 440 MB under a cap that does not hold it."""
     n_trials, n_times, n_units = 48, 32, 72_000
     x = np.tile(
@@ -622,7 +624,7 @@ def test_a_site_larger_than_memory(rng, tmp_path, over):
             textwrap.dedent(CAPPED),
             str(tmp_path / "store"),
             str(400_000_000),
-            over,
+            given,
         ],
         capture_output=True,
         text=True,
