@@ -11,7 +11,6 @@ import xarray as xr
 
 from marr._analysis import Draft, analysis
 from marr.errors import ContractError
-from marr.findings import FigureSpec, Note
 from marr.representation._alignment._bridge_data import (
     BridgeData,
     bridge_data,
@@ -23,6 +22,12 @@ from marr.representation._alignment._bridge_job import (
     fit_maps,
     held_out,
     score_rows,
+)
+from marr.representation._alignment._bridge_text import (
+    figures_of,
+    methods_text,
+    notes_of,
+    summary_text,
 )
 from marr.representation._alignment._design import check_count, make_design, row_groups
 from marr.stats import (
@@ -41,14 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Bridge", "bridge", "fit_bridge"]
 
 N_RESAMPLES = 1000
-METHOD_WORDS = {
-    "procrustes": (
-        "generalized Procrustes analysis (hyperalignment): orthonormal maps to a common "
-        "mean"
-    ),
-    "cca": "regularized generalized canonical correlation (MAXVAR)",
-    "ridge": "ridge regression onto the components of the first system",
-}
 
 
 @dataclass(frozen=True)
@@ -262,11 +259,11 @@ def bridge(
     first = systems[: len(systems) if b is None else -_count(b)]
     return Draft(
         estimate=estimate,
-        summary=partial(_summary, n=len(data.rows)),
+        summary=partial(summary_text, n=len(data.rows)),
         question=f"Do {', '.join(data.names)} share a space?",
-        methods=_methods(data, design, method, n_components),
-        figures=_figures(),
-        notes=[*data.notes, *design.notes, *_notes(data, estimate)],
+        methods=methods_text(data, design, method, n_components),
+        figures=figures_of(),
+        notes=[*data.notes, *design.notes, *notes_of(data, estimate)],
         citations=["phipson2010", "nichols2002"] if n_permutations else [],
         generalizes_over="rows (stimuli or trials)",
         parameters={"n_rows": len(data.rows), "null": design.scheme},
@@ -347,78 +344,3 @@ def _null(
         found = held_out([data.xs[0], *moved], design.fold, method, n_components)
         scores.append(score_rows(found))
     return np.array(scores)
-
-
-def _summary(estimate: xr.Dataset, n: int) -> str:
-    correlation = estimate["estimate"].sel(score="correlation").values
-    hit = estimate["estimate"].sel(score="identification").values
-    chance = float(estimate["chance"].sel(score="identification"))
-    low = estimate["ci_low"].sel(score="correlation").values
-    text = (
-        f"On held-out rows ({n} in all) systems agree with the others in the shared space "
-        f"by r = {correlation.min():.2f} to {correlation.max():.2f} (lowest end of an "
-        f"interval {low.min():.2f}); {hit.mean():.0%} of rows are identified, chance "
-        f"{chance:.0%}"
-    )
-    if "p_corrected" in estimate:
-        p = estimate["p_corrected"].sel(score="correlation").values
-        text += f"; {int((p < 0.05).sum())} of {len(p)} systems above unrelated rows"
-    return text + "."
-
-
-def _methods(
-    data: BridgeData, design: Any, method: str, n_components: int | None
-) -> str:
-    size = (
-        "as many dimensions as hold 95 % of the variance of the simplest system, at most a "
-        "third of the training rows"
-        if n_components is None
-        else f"{n_components} dimensions"
-    )
-    text = (
-        f"Systems of unit variance were brought into a shared space by "
-        f"{METHOD_WORDS[method]}, {size}, on the training part of {len(data.rows)} shared "
-        f"rows ({data.match.on}), and scored on the rest ({int(design.fold.max()) + 1} "
-        "folds). Activity was predicted from the mean of the others by ridge regression "
-        "fitted on training rows. Intervals: bootstrap (95 %) over rows, with maps as they "
-        "are."
-    )
-    if len(design.orders):
-        text += (
-            f" P-values: {len(design.orders)} reorderings of the rows of all systems but "
-            f"the first ({design.scheme}), maps fitted anew; one-sided, corrected over the "
-            "table by the permutation maximum."
-        )
-    return text
-
-
-def _figures() -> list[FigureSpec]:
-    return [
-        FigureSpec(
-            "points",
-            x="system",
-            group="score",
-            reference=0.0,
-            reference_label="nothing shared",
-            y_label="held-out score",
-            x_label="system",
-            caption="How well each system agrees with the others in the shared space.",
-            description="Dots with intervals of three held-out scores by system.",
-        )
-    ]
-
-
-def _notes(data: BridgeData, estimate: xr.Dataset) -> list[Note]:
-    notes = []
-    r2 = estimate["estimate"].sel(score="r2").values
-    high = estimate["estimate"].sel(score="correlation").values
-    odd = [
-        n for n, a, c in zip(data.names, r2, high, strict=True) if a < 0.1 and c > 0.3
-    ]
-    if odd:
-        text = f"Little of the activity of {', '.join(odd)} lies in the shared space."
-        advice = (
-            "What is shared is alike, but most of this system is its own (or noise)."
-        )
-        notes.append(Note("small_share", text, advice))
-    return notes
