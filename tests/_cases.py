@@ -235,7 +235,7 @@ CASES = {
     ),
     "latency": Case(
         "representation.latency",
-        {"target": "side", **{"n_permutations": 0}},
+        {"target": "side", "n_permutations": 0},
         names=("target",),
         missing="refused",
     ),

@@ -174,8 +174,10 @@ def test_readme_docs_and_ci_run_the_same_commands():
     readme = commands(ROOT / "README.md")
     assert readme == [
         "pip install -c constraints.txt . && marr demo",
-        'pip install -c constraints.txt -e ".[test]" && '
-        "pip install --no-deps -r tests/data-requirements.txt && pytest",
+        (
+            'pip install -c constraints.txt -e ".[test]" && '
+            "pip install --no-deps -r tests/data-requirements.txt && pytest"
+        ),
     ]
     assert commands(ROOT / "docs" / "install.md") == readme
     assert commands(ROOT / "docs" / "index.md") == readme[:1]
