@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 __all__ = [
@@ -13,39 +13,36 @@ __all__ = [
     "local_components",
     "neighbor_distances",
     "spectrum",
-    "squared_distances",
     "two_nn",
 ]
 
 Rows = Float[ndarray, "rows units"]
-BLOCK = 256
+BLOCK = 4096
+SHORT = 0.01
+"""Squared distances below this share of the rows' squared lengths lose digits."""
 
 
-def squared_distances(x: Rows) -> Float[ndarray, "rows rows"]:
-    """Squared distances of all rows, infinite on the diagonal."""
+def neighbor_distances(
+    x: Rows, k: int
+) -> tuple[Float[ndarray, "rows k"], Int[ndarray, "rows k"]]:
+    """Distances to the k nearest other rows, in order, and which rows they are.
+
+    From one product of the rows; distances that are short beside the rows themselves
+    are computed from differences, so that they keep their digits.
+    """
     x = x - x.mean(axis=0)
     own = (x**2).sum(axis=1)
     d2 = np.maximum(own[:, None] + own - 2 * (x @ x.T), 0.0)
     np.fill_diagonal(d2, np.inf)
-    return d2
-
-
-def neighbor_distances(
-    x: Rows, k: int, d2: Float[ndarray, "rows rows"] | None = None
-) -> tuple[Float[ndarray, "rows k"], ndarray]:
-    """Distances to the k nearest other rows, in order, and which rows they are.
-
-    Candidates come from one product of the rows, their distances from differences, so
-    that near neighbors keep their digits.
-    """
-    d2 = squared_distances(x) if d2 is None else d2
     found = np.argpartition(d2, k - 1, axis=1)[:, :k]
-    exact = np.empty(found.shape)
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, start + BLOCK)
-        exact[rows] = np.sqrt(((x[found[rows]] - x[rows, None]) ** 2).sum(axis=-1))
-    order = np.argsort(exact, axis=1, kind="stable")
-    return np.take_along_axis(exact, order, 1), np.take_along_axis(found, order, 1)
+    near = np.take_along_axis(d2, found, axis=1)
+    rows, columns = np.nonzero(near < SHORT * (own[:, None] + own[found]))
+    for start in range(0, len(rows), BLOCK):
+        i, j = rows[start : start + BLOCK], columns[start : start + BLOCK]
+        near[i, j] = ((x[found[i, j]] - x[i]) ** 2).sum(axis=1)
+    order = np.argsort(near, axis=1, kind="stable")
+    distances = np.sqrt(np.take_along_axis(near, order, axis=1))
+    return distances, np.take_along_axis(found, order, axis=1)
 
 
 def two_nn(distances: Float[ndarray, "rows k"], discard: float) -> float:
