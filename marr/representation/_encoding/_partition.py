@@ -21,6 +21,7 @@ from marr.representation._encoding._site_scores import (
     plain,
     row_units,
     site_parts,
+    thinning,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _site(
                 **_products(job, models[every], y),
             }
         )
-        draws.append(drawn)
+        draws.append(drawn[..., :: thinning(job, site)])
     units = {k: np.concatenate([f[k] for f in found], axis=-1) for k in found[0]}
     return units, _medians(units, np.concatenate(draws, axis=-1), n)
 
@@ -154,7 +155,11 @@ def _medians(units: dict[str, Array], drawn: Array, n: int) -> dict[str, Array]:
         empty = {k: np.full(units[k].shape[:-1], np.nan) for k in names}
         return {**empty, "ci_low": empty["estimate"], "ci_high": empty["estimate"]}
     middle = {k: np.median(units[k][..., known], axis=-1) for k in names}
-    low, high = interval_of(np.median(drawn[..., known], axis=-1), n)
+    kept = np.isfinite(drawn).all(axis=(0, 1))
+    medians = np.median(drawn[..., kept], axis=-1)
+    if drawn.shape[-1] < len(known):  # of a part: centered on that of all
+        medians += middle["estimate"] - np.median(medians, axis=0)
+    low, high = interval_of(medians, n)
     return {
         **middle,
         "ci_low": np.minimum(low, middle["estimate"]),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from marr.errors import ContractError, StatisticsError
-from marr.representation._rows import CHUNK, trial_chunks
+from marr.representation._rows import trial_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from marr.systems import System
 
 __all__ = ["Reader", "averaged"]
+
+CHUNK = 1_000_000
+"""Numbers of activity (after averaging over time) that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +84,20 @@ class Reader:
         used = self.codes >= 0
         found = []
         for rows, part in trial_chunks(array):
-            values = np.asarray(part.values, dtype=float)
+            values = part.values  # as stored: averages are taken in double precision
             good = used[rows]
             if "time" in part.dims and not self.timed:
                 values = self._mean(values, part, good)
             elif "time" in part.dims and "valid" in part.coords:
                 valid = part["valid"].values.astype(bool)
                 values = np.where(valid[..., None], values, 0.0)
-            found.append(values)
-            self._check_finite(values, good)
+            found.append(np.asarray(values, dtype=float))
+            self._check_finite(found[-1], good)
         return np.concatenate(found)
 
     def _mean(
         self,
-        values: npt.NDArray[np.float64],
+        values: npt.NDArray[Any],
         part: xr.DataArray,
         good: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.float64]:
@@ -111,8 +114,8 @@ class Reader:
             )
             raise StatisticsError(msg)
         if weight.all():
-            return np.asarray(values.mean(axis=1))
-        total = np.where(weight[..., None], values, 0.0).sum(axis=1)
+            return np.asarray(values.mean(axis=1, dtype=float))
+        total = np.where(weight[..., None], values, 0).sum(axis=1, dtype=float)
         mean: npt.NDArray[np.float64] = (
             total / np.maximum(weight.sum(axis=1), 1)[:, None]
         )

@@ -37,15 +37,19 @@ __all__ = [
     "half_scores",
     "interval_of",
     "plain",
-    "resampled",
     "row_units",
     "run_site",
     "site_parts",
+    "thinning",
 ]
 
 BUDGET = 1_000_000
 """Numbers in the columns that are fitted at once."""
 ALL = 1 << 60
+RESAMPLED = 500
+"""Units that are resampled at once."""
+MOST = 5000
+"""Resampled scores of more units of a site than this are not kept."""
 Array = Any
 
 
@@ -112,7 +116,6 @@ def run_site(
     found: dict[str, list[Any]] = {}
     draws: list[npt.NDArray[np.float64]] = []
     ceilings: list[CeilingParts] = []
-    n_units = int(job.held.plan.units.max()) + 1
     for trials, y in site_parts(job, site, joint=any(m.joint for m in models)):
         columns = as_tensor(y, job.settings.device)
         fitted = _picked([m.fit(columns) for m in models], models[0].folds, pick)
@@ -120,12 +123,12 @@ def run_site(
         parts = summed(
             score_parts(columns, fitted.deviation, fitted.base, models[0].folds), units
         )
-        drawn = resampled(job, parts)
+        low, high, drawn = resampled_interval(job, site, parts)
         draws.append(drawn)
-        low, high = interval_of(drawn, n_units)
         new = {
             "r2": plain(r2_of(parts)[0]),
             "pearson": plain(pearson_of(parts)[0]),
+            "kept": plain(_score(job, parts)[0])[:: thinning(job, site)],
             "low": low,
             "high": high,
             "inner": plain(fitted.inner),
@@ -166,6 +169,11 @@ def interval_of(
     return low, high
 
 
+def thinning(job: Job, site: str) -> int:
+    """Return of every how many units resampled scores are kept."""
+    return -(-int(job.system.activity(site).sizes["unit"]) // MOST)
+
+
 def _joined(
     job: Job,
     site: str,
@@ -177,16 +185,18 @@ def _joined(
         key: np.concatenate(values, axis=0 if key == "shares" else -1)
         for key, values in found.items()
     }
-    n_units = len(arrays["r2"])
+    n_units, kept = len(arrays["r2"]), arrays.pop("kept")
     arrays.setdefault("null", np.empty((0, n_units)))
     arrays.setdefault("shares", np.empty((n_units, 0)))
     whole = np.concatenate(draws, axis=1)
-    known = np.isfinite(arrays["r2"])
+    known = np.isfinite(whole).any(axis=0)
     median = (
         np.nanmedian(whole[:, known], axis=1)
         if known.any()
         else np.full(len(whole), np.nan)
     )
+    if whole.shape[1] < n_units and known.any():  # of a part: centered on that of all
+        median += np.nanmedian(arrays[job.settings.score]) - np.nanmedian(kept)
     joined = (
         type(ceilings[0])(*(np.concatenate(v) for v in zip(*ceilings, strict=True)))
         if ceilings
@@ -241,10 +251,20 @@ def _score(job: Job, parts: Parts, weights: torch.Tensor | None = None) -> torch
     return of(parts, weights)
 
 
-def resampled(job: Job, parts: Parts) -> npt.NDArray[np.float64]:
-    """Return the score of each resample, (n_resamples, n_units)."""
+def resampled_interval(
+    job: Job, site: str, parts: Parts
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return bounds of each unit, and the resampled scores that are kept."""
     weights = as_tensor(job.weights, job.settings.device)
-    return plain(_score(job, parts, weights))
+    n_units, n = parts.error.shape
+    bounds, kept = np.empty((2, n)), []
+    step = thinning(job, site)
+    for start in range(0, n, RESAMPLED):
+        block = slice(start, start + RESAMPLED)
+        drawn = plain(_score(job, Parts(*(v[:, block] for v in parts)), weights))
+        bounds[:, block] = interval_of(drawn, n_units)
+        kept.append(drawn[:, -start % step :: step])
+    return bounds[0], bounds[1], np.concatenate(kept, axis=1)
 
 
 def row_units(job: Job, device: torch.device) -> torch.Tensor:
