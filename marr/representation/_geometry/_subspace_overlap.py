@@ -116,7 +116,8 @@ def subspace_overlap(
     Notes
     -----
     Overlap at the ceiling means that no difference is seen, not that there is none; a
-    low ceiling leaves no room for either. Units are standardized.
+    low ceiling leaves no room for either. Units are standardized. The test is
+    conservative: noise pulls overlaps towards chance, random subspaces have none.
 
     References
     ----------
