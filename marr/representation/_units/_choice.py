@@ -16,7 +16,6 @@ from marr.representation._units import _choice_text as words
 from marr.representation._units._choice_kernel import (
     area,
     balanced_scores,
-    placements,
     within_area,
 )
 from marr.representation._units._data import (
@@ -46,6 +45,9 @@ __all__ = ["choice_probability"]
 
 FEWEST = 3
 """Trials of each choice that a stimulus needs."""
+
+N_BLOCKS = 20
+"""Groups of trials that the jackknife leaves out."""
 
 N_RUNS = 10
 """Runs of neighboring trials within which slow choices are exchanged."""
@@ -225,12 +227,10 @@ def _estimate(
     n_permutations: int,
     seed: int,
 ) -> xr.Dataset:
-    value, influence = placements(z, chosen)
-    groups = np.unique(units, return_inverse=True)[1].reshape(-1)
-    k = int(groups.max()) + 1
-    total = np.zeros((k, z.shape[1]))
-    np.add.at(total, groups, influence)
-    error = np.sqrt((total**2).sum(axis=0) * k / max(k - 1, 1))
+    value = area(z, chosen)
+    left_out = _left_out(rows, stim, chosen, units)
+    k = len(left_out)
+    error = np.sqrt((k - 1) * left_out.var(axis=0))
     low, high = _logit_interval(value, error, k)
     columns: dict[str, Any] = {
         "estimate": value,
@@ -251,6 +251,31 @@ def _estimate(
         long_name="choice probability", units="probability", null=0.5
     )
     return table
+
+
+def _left_out(
+    rows: UnitRows, stim: IntArray, chosen: BoolArray, units: IntArray
+) -> FloatArray:
+    """Return areas without each of (at most) 20 groups of trials, scores made anew."""
+    first, code = np.unique(units, return_index=True, return_inverse=True)[1:]
+    code = code.reshape(-1)
+    rank = np.empty(len(first), dtype=np.intp)
+    cell = 2 * stim[first] + chosen[first]
+    rank[np.argsort(cell, kind="stable")] = np.arange(len(first))
+    block = rank[code] % min(N_BLOCKS, len(first))
+    out = []
+    for b in range(int(block.max()) + 1):
+        keep = block != b
+        table = np.zeros((int(stim.max()) + 1, 2))
+        np.add.at(table, (stim[keep], chosen[keep].astype(int)), 1)
+        keep &= (table.min(axis=1) > 0)[stim]
+        if not keep.any():
+            continue
+        at = np.unique(stim[keep], return_inverse=True)[1].reshape(-1)
+        z = balanced_scores(rows.x[keep], at, chosen[keep], int(at.max()) + 1)
+        z[:, rows.constant] = 0.0
+        out.append(area(z, chosen[keep]))
+    return np.stack(out)
 
 
 def _logit_interval(

@@ -1,4 +1,4 @@
-"""Choice probability: balanced z-scores within stimuli, area under the curve, influence."""
+"""Choice probability: balanced z-scores within stimuli, area under the curve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from marr.representation._units._curve_kernel import bin_sums
 
-__all__ = ["area", "balanced_scores", "placements", "within_area"]
+__all__ = ["area", "balanced_scores", "within_area"]
 
 
 def balanced_scores(
@@ -42,7 +42,9 @@ def area(
     z: Float[ndarray, "rows units"], choice: Bool[ndarray, " rows"]
 ) -> Float[ndarray, " units"]:
     """Return the area under the ROC curve: chance that a trial of one choice scores higher."""
-    return placements(z, choice)[0]
+    n1, n0 = int(choice.sum()), int((~choice).sum())
+    total = _ranks(z)[choice].sum(axis=0)
+    return (total - n1 * (n1 + 1) / 2) / (n1 * n0)
 
 
 def within_area(
@@ -59,25 +61,6 @@ def within_area(
             total += pairs * area(x[here], choice[here])
             weight += pairs
     return total / max(weight, 1)
-
-
-def placements(
-    z: Float[ndarray, "rows units"], choice: Bool[ndarray, " rows"]
-) -> tuple[Float[ndarray, " units"], Float[ndarray, "rows units"]]:
-    """Area under the ROC curve, and the influence of each trial on it.
-
-    The influence is ``(placement - area) / n`` of its class (DeLong et al. 1988): its sum
-    of squares over independent trials is the variance of the area.
-    """
-    n1, n0 = int(choice.sum()), int((~choice).sum())
-    whole = _ranks(z)
-    within = np.empty_like(whole)
-    within[choice], within[~choice] = _ranks(z[choice]), _ranks(z[~choice])
-    below = whole - within  # how many of the other class lie below, ties count half
-    placed = np.where(choice[:, None], below / n0, 1 - below / n1)
-    a = placed[choice].mean(axis=0)
-    size = np.where(choice, n1, n0)[:, None]
-    return a, (placed - a) / size
 
 
 def _ranks(z: ndarray) -> ndarray:

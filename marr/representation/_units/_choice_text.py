@@ -52,8 +52,8 @@ def methods(
         f"Choice probability of {len(rows.units)} units: area under the ROC curve between "
         f"the two values of {choice} ({int((~chosen).sum())} and {int(chosen.sum())} "
         f"trials) after balanced z-scoring within each of {int(stim.max()) + 1} values of "
-        f"{stimulus}. Interval: t on the logit, variance from the placement of each trial "
-        f"(DeLong) over {unit_name}."
+        f"{stimulus}. Interval: jackknife over 20 (or fewer) groups of {unit_name}, scores "
+        "made anew, t on the logit."
     )
     if n_permutations:
         text += (
