@@ -13,7 +13,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from planted import parts, superposition
+from planted_parts import parts, superposition
 
 import marr
 from marr.errors import ContractError, OptionError

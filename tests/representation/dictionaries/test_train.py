@@ -11,7 +11,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from planted import parts, recovered, superposition
+from planted_parts import parts, recovered, superposition
 
 import marr
 from marr.errors import ContractError, OptionError, StatisticsError
