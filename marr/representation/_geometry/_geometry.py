@@ -138,7 +138,9 @@ def geometry(
     classified better than chance, so a dichotomy of which six in eight conditions can
     be had does not count. The classifier is linear discriminant analysis with one noise
     covariance; not for conditions whose noise differs much. Shares depend on noise and
-    on trials a condition: compare sites with the same of both.
+    on trials a condition: compare sites with the same of both. Few conditions
+    leave little room for a test of CCGP: a random arrangement of four generalizes, or
+    turns around, by chance quite often, even where the interval excludes 0.5.
 
     References
     ----------
