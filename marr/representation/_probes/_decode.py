@@ -185,12 +185,8 @@ def decode(
         seed=seed,
         device=device,
     )
-    if cross_temporal and job.layout.times is None:
-        msg = (
-            f"cross_temporal needs a map over time; {system.name!r} has no time axis at "
-            "these sites, or 'time' is not in over=."
-        )
-        raise OptionError(msg)
+    if cross_temporal:
+        _check_times(job)
     estimate, tables, notes = jobs.score_tables(
         job, correction, cross_temporal=cross_temporal, interval=interval
     )
@@ -216,13 +212,20 @@ def decode(
         parameters={
             "kind": job.target.kind,
             "probe": job.probe,
-            "n_permutations": job.n_shuffles
-            if n_permutations is None
-            else n_permutations,
+            **({"n_permutations": job.n_shuffles} if n_permutations is None else {}),
             "null": job.plan.scheme,
             "n_folds": job.plan.n_folds,
         },
     )
+
+
+def _check_times(job: Job) -> None:
+    if job.layout.times is None:
+        msg = (
+            f"cross_temporal needs a map over time; {job.system.name!r} has no time axis "
+            "at these sites, or 'time' is not in over=."
+        )
+        raise OptionError(msg)
 
 
 def _check_numbers(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from marr.errors import OptionError, check_option
+from marr.errors import OptionError, StatisticsError, check_option
 from marr.representation._draws import Draws, make_draws
 from marr.representation._layout import Layout, build_layout
 from marr.representation._nuisances import design_matrix
@@ -127,17 +127,12 @@ def prepare(
         design=design,
         seed=seed,
     )
-    draws = tuple(
-        make_draws(
-            t,
-            plan,
-            design,
-            n_permutations=shuffles,
-            groups=system.groups(),
-            seed=seed,
-        )
-        for t in targets
-    )
+    _check_folds(joined, plan)
+    given: dict[str, Any] = {
+        "n_permutations": shuffles,
+        "groups": system.groups(),
+        "seed": seed,
+    }
     settings = Settings(
         joined.kind,
         method.penalties if penalty is None else (float(penalty),),
@@ -152,7 +147,7 @@ def prepare(
         targets=targets,
         layout=layout,
         plan=plan,
-        draws=draws,
+        draws=tuple(make_draws(t, plan, design, **given) for t in targets),
         design=design,
         control=control,
         sites=sites,
@@ -161,6 +156,18 @@ def prepare(
         together=not isinstance(target, str),
         probe=name,
     )
+
+
+def _check_folds(target: Target, plan: Plan) -> None:
+    """Refuse to rank within folds that hold next to nothing."""
+    smallest = int(np.bincount(plan.folds).min())
+    if target.kind == "ordinal" and smallest < 3:
+        msg = (
+            f"ordered categories are ranked within each held-out fold, and with "
+            f"n_folds={plan.n_folds} one holds {smallest} trials. Use fewer folds, or "
+            "kind='continuous'."
+        )
+        raise StatisticsError(msg)
 
 
 def choose_probe(probe: str | None, kind: str) -> str:

@@ -287,6 +287,7 @@ BAD = {
     "target as control": (["left", "go"], {"control": "go"}, "target"),
     "text in order": ("word", {"kind": "ordinal"}, "ordered"),
     "too many categories": ("speed", {"kind": "ordinal"}, "continuous"),
+    "folds too small to rank": ("level", {"kind": "ordinal", "n_folds": 80}, "ranked"),
     "interval": ("left", {"interval": "folds"}, "training"),
     "negative": ("left", {"n_permutations": -1}, "n_permutations"),
 }
