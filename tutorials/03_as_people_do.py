@@ -129,7 +129,7 @@ seen.tables["reliability"].to_dataframe().round(2)
 
 # %% [markdown]
 # Nearly all pairs of categories differ, and the geometry is reliable: a true model could
-# score close to 1. The pictures are not part of the data, but we have the names of seven of
+# score high. The pictures are not part of the data, but we have the names of seven of
 # the categories (scrambled pictures have none), and with them two models: what is alive,
 # and how alike the names are to MiniLM.
 
