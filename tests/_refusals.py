@@ -33,7 +33,7 @@ def refused(call: Callable[[], Any], *patterns: str, error: type = MarrError) ->
     text = str(caught.value)
     for pattern in patterns:
         assert re.search(pattern, text), f"no {pattern!r} in: {text}"
-    assert 20 < len(text) < 900
+    assert 20 < len(text) < 1000
     return text
 
 
