@@ -97,7 +97,9 @@ def plan_distances(
     """
     n_trials = len(system.trial_index)
     if n_folds is not None and n_folds > n_trials:
-        msg = f"n_folds={n_folds}, but {system.name!r} has {n_trials} trials. Use fewer."
+        msg = (
+            f"n_folds={n_folds}, but {system.name!r} has {n_trials} trials. Use fewer."
+        )
         raise StatisticsError(msg)
     notes = _confounded(system, conditions, cross=cross)
     columns = system.trials.columns
