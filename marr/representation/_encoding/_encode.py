@@ -153,29 +153,8 @@ def encode(
         ("correction", correction, CORRECTIONS),
     ):
         check_option(argument, value, allowed)
-    from marr.representation._encoding import _encode_text as text
-    from marr.representation._encoding._encode_job import Job
-    from marr.representation._encoding._features import resolve_features
-    from marr.representation._encoding._hold_out import plan_rows
-    from marr.representation._encoding._repeats import CEILINGS, find_repeats
-    from marr.representation._encoding._run import run_layers, run_plain
+    from marr.representation._encoding._draft import drafted, prepare
 
-    check_option("ceiling", ceiling, CEILINGS)
-    names = site_list(system, sites)
-    found = resolve_features(
-        system, features, sites=names, on=on, bins=bins, time=time, delays=delays
-    )
-    held = plan_rows(
-        system,
-        found,
-        stimulus=stimulus,
-        hold_out=hold_out,
-        n_folds=n_folds,
-        null=null,
-        n_permutations=n_permutations,
-        seed=seed,
-    )
-    repeats, none = find_repeats(system, found, held.stimulus, ceiling)
     bands = isinstance(features, Mapping) and len(features) > 1
     settings = _settings(
         ("banded_ridge" if bands else "ridge") if method == "auto" else method,
@@ -187,35 +166,23 @@ def encode(
         seed,
         device,
     )
-    job = Job(system, names, found, held, repeats, time, settings)
-    estimate, tables, notes = (run_layers if found.by_site else run_plain)(
-        job, correction
+    job, notes = prepare(
+        system,
+        features,
+        settings,
+        sites=site_list(system, sites),
+        on=on,
+        bins=bins,
+        time=time,
+        delays=delays,
+        stimulus=stimulus,
+        hold_out=hold_out,
+        n_folds=n_folds,
+        null=null,
+        n_permutations=n_permutations,
+        ceiling=ceiling,
     )
-    return Draft(
-        estimate=estimate,
-        summary=text.summarizer(tables["site"], score),
-        question=text.question(job),
-        methods=text.methods_text(job, correction),
-        tables=tables,
-        figures=text.encode_figures(job, estimate),
-        notes=[
-            *found.notes,
-            *held.notes,
-            *none,
-            *text.encode_notes(job, estimate),
-            *notes,
-        ],
-        citations=_citations(settings.method, correction, repeats is not None),
-        generalizes_over=text.over(job),
-        parameters={
-            "features": found.words,
-            "method": settings.method,
-            "null": held.plan.scheme,
-            "n_folds": held.plan.n_folds,
-            "held_out": held.what,
-        },
-        others=found.others,
-    )
+    return drafted(job, notes, correction)
 
 
 def _check(
@@ -272,13 +239,3 @@ def _settings(
         seed,
         device,
     )
-
-
-def _citations(method: str, correction: str, ceiling: bool) -> list[str]:
-    found = {
-        "ridge": ["hoerl1970"],
-        "banded_ridge": ["duprelatour2022"],
-        "pls": ["rosipal2001"],
-    }[method]
-    found = [*found, {"max": "nichols2002", "fdr": "benjamini1995"}[correction]]
-    return [*found, "schoppe2016"] if ceiling else found

@@ -172,68 +172,74 @@ def over(job: Job) -> str:
 def encode_figures(job: Job, estimate: xr.Dataset) -> list[FigureSpec]:
     """Return the figures."""
     name = str(estimate["estimate"].attrs["long_name"])
-    figures = []
-    if "feature_site" in estimate.dims:
-        figures.append(
-            FigureSpec(
-                "map",
-                table="layer",
-                x="site",
-                y="feature_site",
-                color_label=f"median {name}",
-                x_label="site",
-                y_label="feature site",
-                caption=f"Median {name} over units, by feature site and site.",
-                description=f"Heat map of the median {name} by feature site and site.",
-            )
-        )
-        unit = "unit"
-    else:
-        unit = "estimate"
-    if job.repeats is not None:
-        figures.append(
-            FigureSpec(
-                "scatter",
-                table=unit,
-                x="ceiling",
-                y="estimate",
-                x_label="noise ceiling",
-                y_label=name,
-                caption=f"{name.capitalize()} of each unit against its noise ceiling.",
-                description=f"Scatter of the {name} against the noise ceiling by unit.",
-            )
-        )
-    else:
-        figures.append(
-            FigureSpec(
-                "points",
-                table=unit,
-                x="unit",
-                reference=0.0,
-                reference_label="training mean",
-                x_label="unit",
-                y_label=name,
-                caption=f"{name.capitalize()} of each unit, 95 % interval.",
-                description=f"Dots with intervals of the {name} by unit.",
-            )
-        )
+    by_layer = "feature_site" in estimate.dims
+    table = "unit" if by_layer else "estimate"
+    figures = [_layer_figure(name)] if by_layer else []
+    figures.append(
+        _ceiling_figure(name, table)
+        if job.repeats is not None
+        else _unit_figure(name, table)
+    )
     if len(job.features.bands) > 1:
-        figures.append(
-            FigureSpec(
-                "points",
-                table="band",
-                x="band",
-                group="site",
-                reference=0.0,
-                reference_label="nothing",
-                x_label="band",
-                y_label="unique variance (R²), median",
-                caption="Variance that each band alone explains, median over units, "
-                "95 % interval.",
-                description="Dots with intervals of the unique variance by band.",
-            )
-        )
+        figures.append(_band_figure())
     return figures
+
+
+def _layer_figure(name: str) -> FigureSpec:
+    return FigureSpec(
+        "map",
+        table="layer",
+        x="site",
+        y="feature_site",
+        color_label=f"median {name}",
+        x_label="site",
+        y_label="feature site",
+        caption=f"Median {name} over units, by feature site and site.",
+        description=f"Heat map of the median {name} by feature site and site.",
+    )
+
+
+def _ceiling_figure(name: str, table: str) -> FigureSpec:
+    return FigureSpec(
+        "scatter",
+        table=table,
+        x="ceiling",
+        y="estimate",
+        x_label="noise ceiling",
+        y_label=name,
+        caption=f"{name.capitalize()} of each unit against its noise ceiling.",
+        description=f"Scatter of the {name} against the noise ceiling by unit.",
+    )
+
+
+def _unit_figure(name: str, table: str) -> FigureSpec:
+    return FigureSpec(
+        "points",
+        table=table,
+        x="unit",
+        reference=0.0,
+        reference_label="training mean",
+        x_label="unit",
+        y_label=name,
+        caption=f"{name.capitalize()} of each unit, 95 % interval.",
+        description=f"Dots with intervals of the {name} by unit.",
+    )
+
+
+def _band_figure() -> FigureSpec:
+    return FigureSpec(
+        "points",
+        table="band",
+        x="band",
+        group="site",
+        reference=0.0,
+        reference_label="nothing",
+        x_label="band",
+        y_label="unique variance (R²), median over units",
+        caption="Variance that each band alone explains, median over units, "
+        "95 % interval.",
+        description="Dots with intervals of the unique variance by band.",
+    )
 
 
 def encode_notes(job: Job, estimate: xr.Dataset) -> list[Note]:

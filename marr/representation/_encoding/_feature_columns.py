@@ -47,7 +47,6 @@ def own_columns(
     *,
     timed: bool,
     valid: npt.NDArray[np.bool_] | None,
-    argument: str = "features",
 ) -> Columns:
     """Return columns and variables of a system as numbers.
 
@@ -61,8 +60,6 @@ def own_columns(
         Keep the time axis of variables; else they are averaged over time.
     valid : bool array of shape (n_trials, n_times) or None
         Bins that count.
-    argument : str
-        Name of the option, for messages.
     """
     if not len(names):
         msg = f"features must be {NAMES}; got an empty list."
@@ -72,8 +69,8 @@ def own_columns(
         if not isinstance(name, str):
             msg = f"features must be {NAMES}; got a list with {name!r:.60}."
             raise OptionError(msg)
-        array = target_values(system, name, argument=argument)
-        kind = target_kind(array, argument=argument)
+        array = target_values(system, name, argument="features")
+        kind = target_kind(array, argument="features")
         numbers = _numbers(array, name, kind, valid)
         if numbers.ndim == 3 and not timed:
             numbers = _time_mean(numbers, valid)

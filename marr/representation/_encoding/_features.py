@@ -129,13 +129,9 @@ def resolve_features(
         for name, value in items.items()
     }
     others = list(dict.fromkeys(m[0] for m in made.values() if m[0] is not None))
-    match = (
-        ordered(match_rows([system, *others], on=on, bins=bins))
-        if others
-        else (ordered(own))
-    )
+    match = match_rows([system, *others], on=on, bins=bins) if others else own
+    match = ordered(match)
     frame, notes = make_frame(system, sites, match, time, delays)
-    valid = valid_bins(system, sites)
     bands: dict[str, tuple[Band, ...]] = {}
     kinds = []
     for name, (other, categorical) in made.items():
@@ -144,22 +140,17 @@ def resolve_features(
                 system,
                 _names(items[name]),
                 timed=frame.bin is not None or match.codes[0].ndim == 2,
-                valid=valid,
+                valid=valid_bins(system, sites),
             )
             bands[name] = (_own_band(name, columns.values, match, frame),)
             kinds.append(columns.categorical)
         else:
             codes = match.codes[1 + others.index(other)]
-            bands[name] = _site_bands(
-                name,
-                other,
-                codes,
-                frame,
-                time,
-                pooled=named,
-                leave_out=sites if other is system else (),
-            )
+            out = sites if other is system else ()
             kinds.append(categorical)
+            bands[name] = _site_bands(
+                name, other, codes, frame, time, pooled=named, leave_out=out
+            )
     by_site = not named and isinstance(features, System)
     sets: dict[str, tuple[Band, ...]] = (
         {b.name: (b,) for b in bands["features"]}

@@ -13,6 +13,7 @@ from marr.findings import Note
 from marr.representation._plan import NULLS, Plan, autocorrelated, make_plan
 from marr.representation._targets import Target
 from marr.stats import permutations
+from marr.systems import target_values
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -161,12 +162,12 @@ def _stimuli(
         return np.arange(n)
     if stimulus is None:
         return same
-    from marr.representation._encoding._feature_columns import own_columns
-
-    own_columns(system, [stimulus], timed=False, valid=None, argument="stimulus")
-    values = system.column(stimulus, argument="stimulus").to_numpy(dtype=object)
-    kept = _trial_of(features)
-    codes = np.unique(values[kept].astype(str), return_inverse=True)[1]
+    values = target_values(system, stimulus, argument="stimulus").values
+    if values.ndim != 1:
+        msg = f"stimulus={stimulus!r} varies within trials; name a column of the table."
+        raise OptionError(msg)
+    kept = values[_trial_of(features)].astype(str)
+    codes = np.unique(kept, return_inverse=True)[1]
     return np.asarray(codes.reshape(-1), dtype=np.intp)
 
 
