@@ -103,7 +103,7 @@ def ridge(n: int, p: int, t: int) -> None:
             model = (
                 KernelRidgeCV(kernel="linear", warn=False, **same)
                 if kernel
-                else RidgeCV(warn=False, **same)
+                else RidgeCV(**same)
             )
             out[~train] = model.fit(x[train], y[train]).predict(x[~train])
         return out
