@@ -13,8 +13,8 @@ from marr.representation._alignment._align_job import (
     check_b,
     prepare_align,
 )
-from marr.representation._alignment._design import check_count
 from marr.representation._alignment._registry import resolve_measures
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +135,7 @@ def align(
         sites_b=sites_b,
         time=time,
         null=null,
-        n_permutations=check_count("n_permutations", n_permutations, 0),
+        n_permutations=check_count("n_permutations", n_permutations, minimum=0),
         n_resamples=check_resamples(n_resamples),
         seed=seed,
     )
@@ -176,7 +176,7 @@ def check_time(time: object) -> None:
 
 def check_resamples(n: int) -> int:
     """Return the number of parts; 0, or at least five."""
-    n = check_count("n_resamples", n, 0)
+    n = check_count("n_resamples", n, minimum=0)
     if 0 < n < 5:
         msg = f"n_resamples must be 0 or at least 5 parts of the rows; got {n}."
         raise OptionError(msg)

@@ -23,8 +23,8 @@ from marr.representation._alignment._all_pairs_job import (
     pair_tables,
     prepare_pairs,
 )
-from marr.representation._alignment._design import check_count
 from marr.representation._alignment._registry import resolve_measures
+from marr.stats._checks import check_count
 from marr.systems import Cohort
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def alignment_matrix(
     Williams et al. (2021). Generalized shape metrics on neural representations.
     """
     check_option("linkage", linkage, LINKAGES)
-    n_dims = check_count("n_dims", n_dims, 1)
+    n_dims = check_count("n_dims", n_dims, minimum=1)
     (entry, *more), _ = resolve_measures(measure)
     if more:
         msg = "measure must be one measure; call once a measure, or use align for several."
@@ -139,7 +139,7 @@ def alignment_matrix(
         bins=bins,
         time=time,
         null=null,
-        n_permutations=check_count("n_permutations", n_permutations, 0),
+        n_permutations=check_count("n_permutations", n_permutations, minimum=0),
         n_resamples=check_resamples(n_resamples),
         seed=seed,
     )

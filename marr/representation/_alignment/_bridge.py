@@ -29,13 +29,14 @@ from marr.representation._alignment._bridge_text import (
     notes_of,
     summary_text,
 )
-from marr.representation._alignment._design import check_count, make_design, row_groups
+from marr.representation._alignment._design import make_design, row_groups
 from marr.stats import (
     bootstrap_weights,
     max_statistic,
     percentile_interval,
     permutation_p,
 )
+from marr.stats._checks import check_count
 from marr.systems import Recording, from_arrays, stack_units
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def bridge(
     in human ventral temporal cortex. Neuron 72, 404.
     Gower (1975). Generalized Procrustes analysis. Psychometrika 40, 33.
     """
-    n_permutations = check_count("n_permutations", n_permutations, 0)
+    n_permutations = check_count("n_permutations", n_permutations, minimum=0)
     systems = bridged_systems(system, b)
     data = bridge_data(
         systems,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marr.errors import EvidenceError, OptionError, check_option
+from marr.errors import EvidenceError, check_option
 from marr.findings import Note
 from marr.representation._alignment._measure import N_FOLDS
 from marr.stats import folds, permutations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from marr.representation._rows import RowMatch
     from marr.systems import System
 
-__all__ = ["NULLS", "Design", "check_count", "make_design", "row_groups", "serial"]
+__all__ = ["NULLS", "Design", "make_design", "row_groups", "serial"]
 
 NULLS = {
     "auto": "chosen by how the rows depend on each other",
@@ -64,14 +64,6 @@ class Design:
     def n_parts(self) -> int:
         """Number of parts; 0 where nothing is left out."""
         return int(self.part.max()) + 1
-
-
-def check_count(argument: str, value: int, least: int) -> int:
-    """Return a whole number of at least `least`."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        msg = f"{argument} must be a whole number of at least {least}; got {value!r}."
-        raise OptionError(msg)
-    return int(value)
 
 
 def serial(sample: Sample) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, check_option
+from marr.stats._checks import check_count
 from marr.systems import System, site_list
 
 if TYPE_CHECKING:
@@ -198,11 +199,7 @@ def _check(
         ("n_components", 1 if n_components is None else n_components, 1),
         ("n_mixtures", n_mixtures, 1),
     ):
-        if int(value) != value or value < least:
-            msg = (
-                f"{argument} must be a whole number of at least {least}; got {value!r}."
-            )
-            raise OptionError(msg)
+        check_count(argument, value, minimum=least)
     if isinstance(time, str):
         check_option("time", time, ("mean", "keep"))
     elif len(time) != 2 or not time[0] < time[1]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cloud",
-    "check_count",
     "check_time",
     "condition_counts",
     "constant_note",
@@ -124,13 +123,6 @@ def _is_window(time: object) -> bool:
         return bool(float(start) < float(stop))  # type: ignore[has-type]
     except (TypeError, ValueError):
         return False
-
-
-def check_count(name: str, value: int, *, least: int = 0) -> None:
-    """Refuse a number of draws that cannot be."""
-    if int(value) != value or value < least:
-        msg = f"{name} must be a whole number of at least {least}; got {value!r}."
-        raise OptionError(msg)
 
 
 def known_column(system: System, name: str, argument: str) -> npt.NDArray[np.object_]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from marr._analysis import Draft, analysis
 from marr.errors import OptionError, check_option
-from marr.representation._geometry._cloud import check_count, check_time
+from marr.representation._geometry._cloud import check_time
 from marr.representation._geometry._dimension_job import Dimensions, site_dimensions
 from marr.representation._geometry._dimension_methods import DIMENSION_METHODS, Settings
 from marr.representation._geometry._dimension_rows import make_source
@@ -23,6 +23,7 @@ from marr.representation._geometry._dimension_text import (
     tables,
 )
 from marr.stats import max_statistic, permutation_p
+from marr.stats._checks import check_count
 from marr.systems import site_list
 
 if TYPE_CHECKING:
@@ -217,9 +218,9 @@ def _check(noise: str, rows: str, null: str, methods: tuple[str, ...], on: str) 
 def _check_numbers(
     neighbors: int, discard: float, variance: float, n_permutations: int, n_half: int
 ) -> None:
-    check_count("neighbors", neighbors, least=3)
-    check_count("n_permutations", n_permutations)
-    check_count("n_subsamples", n_half, least=3)
+    check_count("neighbors", neighbors, minimum=3)
+    check_count("n_permutations", n_permutations, minimum=0)
+    check_count("n_subsamples", n_half, minimum=3)
     for name, value, low in (("discard", discard, 0.0), ("variance", variance, 1e-6)):
         if not low <= value < 1:
             msg = f"{name} must be a share of at least {low:g} and below 1; got {value!r}."

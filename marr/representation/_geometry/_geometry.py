@@ -9,7 +9,6 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError, check_option
 from marr.findings import Note
 from marr.representation._geometry._cloud import (
-    check_count,
     check_time,
     condition_counts,
     constant_note,
@@ -32,6 +31,7 @@ from marr.representation._geometry._geometry_text import (
 )
 from marr.representation._geometry._splits import make_splits, quantities
 from marr.representation._plan import make_plan
+from marr.stats._checks import check_count
 from marr.systems import site_list
 
 if TYPE_CHECKING:
@@ -209,10 +209,10 @@ def _check_options(held_out: str, time: str | tuple[float, float]) -> None:
 def _check_counts(
     n_folds: int, max_dichotomies: int, n_permutations: int, n_resamples: int
 ) -> None:
-    check_count("n_folds", n_folds, least=2)
-    check_count("max_dichotomies", max_dichotomies, least=1)
-    check_count("n_permutations", n_permutations)
-    check_count("n_resamples", n_resamples, least=10)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("max_dichotomies", max_dichotomies, minimum=1)
+    check_count("n_permutations", n_permutations, minimum=0)
+    check_count("n_resamples", n_resamples, minimum=10)
 
 
 def _caveats(

@@ -23,7 +23,6 @@ from marr.representation._geometry._capacity_text import (
     summary,
 )
 from marr.representation._geometry._cloud import (
-    check_count,
     check_time,
     condition_counts,
     constant_note,
@@ -33,6 +32,7 @@ from marr.representation._geometry._cloud import (
 )
 from marr.representation._geometry._dichotomy_kernel import span_coordinates
 from marr.representation._plan import make_plan
+from marr.stats._checks import check_count
 from marr.systems import site_list
 
 if TYPE_CHECKING:
@@ -215,10 +215,10 @@ def manifold_capacity(
 def _check_counts(
     max_points: int, n_projections: int, n_simulated: int, n_permutations: int
 ) -> None:
-    check_count("max_points", max_points, least=FEWEST_POINTS)
-    check_count("n_projections", n_projections, least=20)
-    check_count("n_simulated", n_simulated)
-    check_count("n_permutations", n_permutations)
+    check_count("max_points", max_points, minimum=FEWEST_POINTS)
+    check_count("n_projections", n_projections, minimum=20)
+    check_count("n_simulated", n_simulated, minimum=0)
+    check_count("n_permutations", n_permutations, minimum=0)
 
 
 def _conditions(

@@ -12,7 +12,6 @@ from marr.errors import OptionError
 from marr.findings import Note
 from marr.representation._conditions import Conditions
 from marr.representation._geometry._cloud import (
-    check_count,
     check_time,
     constant_note,
     grouped_units,
@@ -29,6 +28,7 @@ from marr.representation._geometry._subspace_text import (
 from marr.representation._geometry._subspace_views import read_views, resolve_kind
 from marr.representation._plan import make_plan
 from marr.stats import random_halves
+from marr.stats._checks import check_count
 from marr.systems import site_list
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ def subspace_overlap(
     population responses in motor cortex.
     """
     check_time(time)
-    check_count("n_splits", n_splits, least=2)
-    check_count("n_permutations", n_permutations)
+    check_count("n_splits", n_splits, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     if n_dimensions is not None:
-        check_count("n_dimensions", n_dimensions, least=1)
+        check_count("n_dimensions", n_dimensions, minimum=1)
     names = site_list(system, sites)
     kind = resolve_kind(system, of, on, bins)
     names = _checked_names(kind, names, sites, time)

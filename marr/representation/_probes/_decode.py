@@ -22,6 +22,7 @@ from marr.representation._probes._decode_text import (
     question_text,
     summarize,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,9 +232,7 @@ def _check_times(job: Job) -> None:
 def _check_numbers(
     n_folds: int, penalty: float | None, n_permutations: int | None
 ) -> None:
-    if isinstance(n_folds, bool) or int(n_folds) != n_folds or n_folds < 2:
-        msg = f"n_folds must be a whole number of at least 2; got {n_folds!r}."
-        raise OptionError(msg)
+    check_count("n_folds", n_folds, minimum=2)
     if penalty is not None and not (np.isfinite(penalty) and penalty > 0):
         msg = f"penalty must be a positive number or None; got {penalty!r}."
         raise OptionError(msg)

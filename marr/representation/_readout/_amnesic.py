@@ -24,11 +24,11 @@ from marr.representation._readout._amnesic_text import (
 )
 from marr.representation._readout._frame import (
     Frame,
-    check_count,
     make_frame,
     row_scores,
 )
 from marr.stats import bootstrap_weights, percentile_interval, permutation_p
+from marr.stats._checks import check_count
 from marr.systems import Ablate, stack_units, target_values
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def amnesic(
     Elazar et al. (2021). Amnesic probing. TACL 9, 160.
     Ravfogel et al. (2020). Null it out. ACL.
     """
-    check_count("n_folds", n_folds, least=3)
-    check_count("n_random", n_random, least=19)
+    check_count("n_folds", n_folds, minimum=3)
+    check_count("n_random", n_random, minimum=19)
     names = [others] if isinstance(others, str) else list(others)
     if target in names:
         msg = f"others holds the target {target!r} itself."

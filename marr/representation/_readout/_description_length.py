@@ -12,13 +12,14 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._readout._code_length_kernel import log_loss_bits, stages
-from marr.representation._readout._frame import Frame, check_count, make_frame
+from marr.representation._readout._frame import Frame, make_frame
 from marr.stats import (
     bootstrap_weights,
     max_statistic,
     percentile_interval,
     permutation_p,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def description_length(
         ("n_orders", n_orders, 1),
         ("n_permutations", n_permutations, 0),
     ):
-        check_count(name, value, least=least)
+        check_count(name, value, minimum=least)
     frame = make_frame(
         system,
         target,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from marr.errors import OptionError
 from marr.representation._draws import arrange, make_draws
 from marr.representation._layout import build_layout
 from marr.representation._plan import make_plan
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Frame",
     "RowScores",
-    "check_count",
     "make_frame",
     "pooled_scores",
     "row_scores",
@@ -246,10 +244,3 @@ def _by_unit(
     total = np.zeros((n_units, *array.shape[1:]))
     np.add.at(total, unit, array)
     return total
-
-
-def check_count(name: str, value: int, *, least: int) -> None:
-    """Refuse counts that are no whole numbers or too small."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        msg = f"{name} must be a whole number of at least {least}; got {value!r}."
-        raise OptionError(msg)

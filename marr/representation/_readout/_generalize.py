@@ -15,7 +15,6 @@ from marr.findings import Note
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
-    check_count,
     make_frame,
     pooled_scores,
     row_scores,
@@ -35,6 +34,7 @@ from marr.stats import (
     percentile_interval,
     permutation_p,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,8 +122,8 @@ def generalize(
     Bernardi et al. (2020). The geometry of abstraction. Cell 183, 954.
     King & Dehaene (2014). Temporal generalization. Trends Cogn. Sci. 18, 203.
     """
-    check_count("n_folds", n_folds, least=2)
-    check_count("n_permutations", n_permutations, least=0)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     others: tuple[System, ...] = ()
     if not isinstance(across, str):
         others, system = (across,), join_systems(system, across, target, sites)

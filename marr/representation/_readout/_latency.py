@@ -14,7 +14,6 @@ from marr.errors import OptionError, StatisticsError
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
-    check_count,
     make_frame,
     pooled_scores,
     row_scores,
@@ -27,6 +26,7 @@ from marr.representation._readout._latency_text import (
     summary_text,
 )
 from marr.stats import permutation_p
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,9 +116,9 @@ def latency(
     Sassenhagen & Draschkow (2019). Cluster-based permutation tests of MEG/EEG data do
     not establish significance of effect latency or location. Psychophysiology 56, e13335.
     """
-    check_count("n_folds", n_folds, least=2)
-    check_count("n_permutations", n_permutations, least=0)
-    check_count("smooth", smooth, least=1)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
+    check_count("smooth", smooth, minimum=1)
     if not 0 < fraction < 1 or smooth % 2 == 0:
         msg = f"fraction must lie between 0 and 1 and smooth be odd; got {fraction!r}, {smooth!r}."
         raise OptionError(msg)

@@ -14,7 +14,6 @@ from marr.findings import FigureSpec, Note
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
-    check_count,
     make_frame,
     pooled_scores,
     row_scores,
@@ -25,6 +24,7 @@ from marr.stats import (
     percentile_interval,
     permutation_p,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +105,8 @@ def selectivity(
     ----------
     Hewitt & Liang (2019). Designing and interpreting probes with control tasks. EMNLP.
     """
-    check_count("n_folds", n_folds, least=2)
-    check_count("n_controls", n_controls, least=19)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_controls", n_controls, minimum=19)
     frame = make_frame(
         system,
         target,

@@ -10,10 +10,11 @@ import numpy as np
 
 from marr._analysis import plain_parameter
 from marr._option_types import checked
-from marr.errors import OptionError, check_option
+from marr.errors import check_option
 from marr.findings import FigureSpec, Finding, Note, provenance, weaker_grade
 from marr.representation._rsa._compare_job import NAMES, compare, prepare_comparison
 from marr.representation._rsa._matched import match_conditions
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,7 +85,8 @@ def compare_rdms(
     started = time.perf_counter()
     check_option("comparator", comparator, NAMES)
     check_option("null", null, NULLS)
-    _check_counts(n_permutations=n_permutations, n_resamples=n_resamples)
+    check_count("n_permutations", n_permutations)
+    check_count("n_resamples", n_resamples)
     job = prepare_comparison(
         match_conditions(a, b),
         control=control,
@@ -134,13 +136,6 @@ def compare_rdms(
         ),
         trial_hashes=np.concatenate([a.trial_hashes, b.trial_hashes]),
     )
-
-
-def _check_counts(**counts: int) -> None:
-    for argument, value in counts.items():
-        if int(value) != value or value < 1:
-            msg = f"{argument} must be a whole number of at least 1; got {value!r}."
-            raise OptionError(msg)
 
 
 def _between(job: Comparison) -> str:

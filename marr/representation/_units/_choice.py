@@ -20,7 +20,6 @@ from marr.representation._units._choice_kernel import (
 )
 from marr.representation._units._data import (
     UnitRows,
-    check_count,
     constant_note,
     resampling_units,
     serial,
@@ -28,6 +27,7 @@ from marr.representation._units._data import (
     variable_conditions,
 )
 from marr.stats import max_statistic, permutation_p
+from marr.stats._checks import check_count
 from marr.systems import target_values
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def choice_probability(
     Kang and Maunsell (2012). Potential confounds in estimating trial-to-trial
     correlations.
     """
-    check_count("n_permutations", n_permutations, 0)
+    check_count("n_permutations", n_permutations, minimum=0)
     chosen, names, found = _choices(system, choice)
     conditions = variable_conditions(system, stimulus, bins, argument="stimulus")
     if conditions.timed:

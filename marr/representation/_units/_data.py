@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     "UnitRows",
     "bins_of",
-    "check_count",
     "constant_note",
     "natural_order",
     "pair_coords",
@@ -307,11 +306,3 @@ def pair_coords(units: Sequence[str]) -> dict[str, Any]:
     a, b = np.array(units)[i], np.array(units)[j]
     names = [f"{x}|{y}" for x, y in zip(a, b, strict=True)]
     return {"pair": names, "unit_a": ("pair", a), "unit_b": ("pair", b)}
-
-
-def check_count(name: str, value: Any, least: int) -> int:
-    """Return a whole number, or raise an error that names the option."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        msg = f"{name} must be a whole number of at least {least}; got {value!r}."
-        raise OptionError(msg)
-    return int(value)

@@ -10,10 +10,10 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._coding import variable_names
-from marr.representation._units._data import check_count
 from marr.representation._units._demix_job import DemixJob, run_demix
 from marr.representation._units._demix_tables import component_table, demix_tables
 from marr.representation._units._tensor import make_cells, trial_tensor
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,9 +133,9 @@ def demix(
 def _check(
     n_components: int, penalty: float | None, n_folds: int, n_permutations: int
 ) -> None:
-    check_count("n_components", n_components, 1)
-    check_count("n_folds", n_folds, 2)
-    check_count("n_permutations", n_permutations, 0)
+    check_count("n_components", n_components, minimum=1)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     if penalty is not None and not (np.isfinite(penalty) and penalty >= 0):
         msg = f"penalty must be a number of at least 0, or None; got {penalty!r}."
         raise OptionError(msg)

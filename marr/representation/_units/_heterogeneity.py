@@ -12,7 +12,6 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._data import (
-    check_count,
     constant_note,
     unit_rows,
     variable_conditions,
@@ -23,6 +22,7 @@ from marr.representation._units._heterogeneity_job import (
     run_heterogeneity,
 )
 from marr.stats import max_statistic, permutation_p
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,8 +109,8 @@ def heterogeneity(
     Leinster and Cobbold (2012). Measuring diversity: the importance of species
     similarity.
     """
-    check_count("n_splits", n_splits, 1)
-    check_count("n_null", n_null, 1)
+    check_count("n_splits", n_splits, minimum=1)
+    check_count("n_null", n_null, minimum=1)
     if not 0 <= min_reliability < 1:
         msg = (
             f"min_reliability must be at least 0 and below 1; got {min_reliability!r}."

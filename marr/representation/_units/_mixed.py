@@ -12,7 +12,7 @@ from marr.errors import StatisticsError, check_option
 from marr.representation._plan import Plan, make_plan
 from marr.representation._units import _mixed_text as words
 from marr.representation._units._coding import Coding, code_variables, variable_names
-from marr.representation._units._data import check_count, constant_note
+from marr.representation._units._data import constant_note
 from marr.representation._units._mixed_fit import (
     INTERACTION,
     METHODS,
@@ -30,6 +30,7 @@ from marr.stats import (
     folds,
     permutation_p,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +115,8 @@ def mixed_selectivity(
     """
     names = variable_names(system, variables, 2)
     check_option("method", method, METHODS)
-    check_count("n_folds", n_folds, 2)
-    check_count("n_permutations", n_permutations, 0)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     coding = code_variables(system, names, sites=sites, time=time)
     n_units = int((~coding.rows.constant).sum())
     if n_units < FEWEST_UNITS:

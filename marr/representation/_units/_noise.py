@@ -13,7 +13,6 @@ from marr.findings import Note
 from marr.representation._units import _noise_text as words
 from marr.representation._units._data import (
     UnitRows,
-    check_count,
     constant_note,
     resampling_units,
     serial,
@@ -37,6 +36,7 @@ from marr.representation._units._pairwise_kernel import (
     shifted_correlations,
 )
 from marr.stats import bootstrap_weights
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def noise_correlations(
     ----------
     Cohen and Kohn (2011). Measuring and interpreting neuronal correlations.
     """
-    check_count("n_null", n_null, 1)
+    check_count("n_null", n_null, minimum=1)
     check_option("null", null, NULLS)
     conditions = variable_conditions(system, on, bins, argument="on")
     job = _job(system, conditions, sites, time, n_null, null, seed)

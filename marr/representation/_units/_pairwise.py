@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from marr._analysis import Draft, analysis
-from marr.errors import OptionError, StatisticsError
+from marr.errors import StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._data import pair_coords, resampling_units
 from marr.representation._units._pairwise_kernel import (
@@ -23,6 +23,7 @@ from marr.stats import (
     percentile_interval,
     permutation_p,
 )
+from marr.stats._checks import check_count
 from marr.systems import stack_units
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ def pairwise_correlations(
     ----------
     Harris (2020). Nonsense correlations in neuroscience.
     """
-    if int(n_null) != n_null or n_null < 1:
-        msg = f"n_null must be a whole number of at least 1; got {n_null!r}."
-        raise OptionError(msg)
+    check_count("n_null", n_null)
     system.check_site(site)
     x, trial, units, n_constant = _rows(system, site)
     n_rows, n_trials = len(x), len(system.trial_index)

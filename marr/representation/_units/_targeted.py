@@ -10,7 +10,6 @@ from marr._analysis import Draft, analysis
 from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._coding import variable_names
-from marr.representation._units._data import check_count
 from marr.representation._units._targeted_job import (
     TargetedJob,
     estimate_table,
@@ -18,6 +17,7 @@ from marr.representation._units._targeted_job import (
     targeted_tables,
 )
 from marr.representation._units._tensor import make_cells, trial_tensor
+from marr.stats._checks import check_count
 from marr.systems import is_circular, target_values
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def targeted_axes(
     prefrontal cortex.
     """
     names = variable_names(system, variables, 1)
-    check_count("n_components", n_components, 1)
-    check_count("n_folds", n_folds, 2)
-    check_count("n_permutations", n_permutations, 0)
+    check_count("n_components", n_components, minimum=1)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     design = np.column_stack([_column(system, n) for n in names])
     cells, keep = make_cells(system, names, None, least=0)
     tensor = trial_tensor(system, sites, time, keep)

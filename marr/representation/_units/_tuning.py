@@ -13,7 +13,7 @@ from marr.representation._plan import NULLS
 from marr.representation._targets import control_names
 from marr.representation._units import _tuning_text as words
 from marr.representation._units._basis_kernel import BASES
-from marr.representation._units._data import check_count, constant_note
+from marr.representation._units._data import constant_note
 from marr.representation._units._tuning_design import make_design
 from marr.representation._units._tuning_fit import family_of
 from marr.representation._units._tuning_job import (
@@ -21,6 +21,7 @@ from marr.representation._units._tuning_job import (
     run_job,
     tuning_tables,
 )
+from marr.stats._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,9 +195,9 @@ def _check(model: str, null: str, correction: str, basis: str) -> None:
 def _check_numbers(
     n_basis: int, penalty: float | None, n_folds: int, n_permutations: int
 ) -> None:
-    check_count("n_basis", n_basis, 5)
-    check_count("n_folds", n_folds, 2)
-    check_count("n_permutations", n_permutations, 0)
+    check_count("n_basis", n_basis, minimum=5)
+    check_count("n_folds", n_folds, minimum=2)
+    check_count("n_permutations", n_permutations, minimum=0)
     if penalty is not None and not (np.isfinite(penalty) and penalty > 0):
         msg = f"penalty must be a positive number or None; got {penalty!r}."
         raise OptionError(msg)
