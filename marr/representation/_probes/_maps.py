@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CORRECTIONS",
     "ScoreMap",
+    "by_unit",
     "estimate_table",
     "make_map",
     "map_table",
@@ -146,7 +147,7 @@ def make_map(
 
     def resample(result: CellResult) -> npt.NDArray[np.float64]:
         part, whole = (
-            np.tensordot(weights, _by_unit(v, row_unit, n_units), axes=(1, 0))
+            np.tensordot(weights, by_unit(v, row_unit, n_units), axes=(1, 0))
             for v in (result.part, result.whole)
         )
         drawn = combine(torch.from_numpy(part), torch.from_numpy(whole))
@@ -169,7 +170,7 @@ def make_map(
     )
 
 
-def _by_unit(
+def by_unit(
     values: npt.NDArray[np.float64], row_unit: npt.NDArray[np.intp], n_units: int
 ) -> npt.NDArray[np.float64]:
     """Sum (times, rows, strata) over the rows of each unit: (units, times, strata)."""

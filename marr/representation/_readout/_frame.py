@@ -12,6 +12,7 @@ from marr.representation._draws import arrange, make_draws
 from marr.representation._layout import build_layout
 from marr.representation._plan import make_plan
 from marr.representation._probes._fit_kernel import encode_targets, fit_predict
+from marr.representation._probes._maps import by_unit
 from marr.representation._probes._score_kernel import KINDS
 from marr.representation._targets import resolve_target
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Frame",
     "RowScores",
+    "held_out",
     "make_frame",
     "pooled_scores",
     "row_scores",
@@ -196,10 +198,39 @@ def row_scores(
     part, whole = KINDS[kind].parts(guess, truth)
     shape = (guess.shape[0], *part.shape[1:])
     parts = [
-        _by_unit(v.expand(*shape[:-1], v.shape[-1]), frame.unit[used], frame.n_units)
+        by_unit(
+            v.expand(*shape[:-1], v.shape[-1])[:, :, 0].numpy(),
+            frame.unit[used],
+            frame.n_units,
+        )
         for v in (part, whole)
     ]
     return RowScores(parts[0], parts[1], kind)
+
+
+def held_out(
+    predicted: npt.NDArray[np.float64] | None, test: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Join what disjoint folds predict of their held-out rows.
+
+    Parameters
+    ----------
+    predicted : array of shape (n_folds, n_times, n_rows, n_targets, n_outputs)
+        From a fit that keeps predictions.
+    test : bool array of shape (n_folds, n_rows)
+        Held-out rows of each fold; together all rows.
+
+    Returns
+    -------
+    array of shape (n_times, n_rows, n_targets, n_outputs)
+    """
+    if predicted is None:
+        msg = "a fit without predictions (keep=False) has no held-out outputs"
+        raise AssertionError(msg)
+    out = np.empty(predicted.shape[1:])
+    for k, rows in enumerate(test):
+        out[:, rows] = predicted[k][:, rows]
+    return out
 
 
 def pooled_scores(
@@ -234,13 +265,3 @@ def pooled_scores(
     part, whole = KINDS[kind].parts(guess, truth)
     whole = whole.expand(*part.shape[:-1], whole.shape[-1])
     return np.asarray(KINDS[kind].combine(part.sum(dim=1), whole.sum(dim=1)).numpy())
-
-
-def _by_unit(
-    values: torch.Tensor, unit: npt.NDArray[np.intp], n_units: int
-) -> npt.NDArray[np.float64]:
-    """Sum (times, rows, 1, strata) over the rows of each unit: (units, times, strata)."""
-    array = np.moveaxis(values[:, :, 0].numpy(), 1, 0)
-    total = np.zeros((n_units, *array.shape[1:]))
-    np.add.at(total, unit, array)
-    return total

@@ -15,6 +15,7 @@ from marr.findings import Note
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
+    held_out,
     make_frame,
     pooled_scores,
     row_scores,
@@ -271,7 +272,7 @@ def _square(
     for a in range(n):
         train = frame.train & (code == a)
         fit = frame.fit(x, moved, train=train, probe=probe, seed=seed, device=device)
-        outputs = _joined(fit.predicted, frame.test)
+        outputs = held_out(fit.predicted, frame.test)
         for b in range(n):
             rows = code == b
             scores[a][b] = row_scores(frame, outputs[..., 0, :], rows=rows)
@@ -279,14 +280,6 @@ def _square(
                 frame.target.kind, outputs[:, rows, 1:], moved[None, rows, 1:]
             )[0]
     return scores, null
-
-
-def _joined(predicted: Any, test: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Join held-out outputs of disjoint folds: (times, rows, targets, outputs)."""
-    out = np.empty(predicted.shape[1:])
-    for k, rows in enumerate(test):
-        out[:, rows] = predicted[k][:, rows]
-    return out
 
 
 def _tables(

@@ -14,6 +14,7 @@ from marr.errors import OptionError, StatisticsError
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
+    held_out,
     make_frame,
     pooled_scores,
     row_scores,
@@ -194,9 +195,7 @@ def _course(
 ) -> tuple[Any, Any, Any]:
     """Return scores (n_times,), those without each unit, and the peaks of shuffles."""
     fit = frame.fit(x, frame.y, **options)
-    outputs = np.empty(fit.predicted.shape[1:])  # type: ignore[union-attr]
-    for k, rows in enumerate(frame.test):
-        outputs[:, rows] = fit.predicted[k][:, rows]  # type: ignore[index]
+    outputs = held_out(fit.predicted, frame.test)
     scores = row_scores(frame, outputs[:, :, 0])
     null = pooled_scores(frame.target.kind, outputs[:, :, 1:], frame.y[..., 1:])
     peaks = _smoothed(null.T, smooth).max(axis=1)

@@ -14,6 +14,7 @@ from marr.findings import FigureSpec, Note
 from marr.representation._readout._frame import (
     SCORES,
     Frame,
+    held_out,
     make_frame,
     pooled_scores,
     row_scores,
@@ -200,7 +201,7 @@ def _cell(
 ) -> dict[str, Any]:
     test = np.arange(int(fold.max()) + 1)[:, None] == fold
     fit = frame.fit(x, tasks, train=~test, test=test, inner=fold, **options)
-    outputs = _joined(fit.predicted, test)
+    outputs = held_out(fit.predicted, test)
     control = pooled_scores(frame.target.kind, outputs[:, :, 1:], tasks[None, :, 1:])
     return {
         "scores": row_scores(frame, outputs[:, :, 0]),
@@ -234,14 +235,7 @@ def _new_stimuli(
     fold = part[types]
     test = np.arange(k)[:, None] == fold
     fit = frame.fit(x, y, train=~test, test=test, inner=fold, **options)
-    return row_scores(frame, _joined(fit.predicted, test)[:, :, 0])
-
-
-def _joined(predicted: Any, test: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    out = np.empty(predicted.shape[1:])
-    for k, rows in enumerate(test):
-        out[:, rows] = predicted[k][:, rows]
-    return out
+    return row_scores(frame, held_out(fit.predicted, test)[:, :, 0])
 
 
 QUANTITIES = ("target", "control task", "selectivity", "new stimuli")
