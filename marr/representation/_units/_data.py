@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 from marr.errors import ContractError, MarrError, OptionError, StatisticsError
@@ -27,6 +28,7 @@ __all__ = [
     "UnitRows",
     "bins_of",
     "constant_note",
+    "filled_codes",
     "natural_order",
     "pair_coords",
     "resampling_units",
@@ -306,3 +308,13 @@ def pair_coords(units: Sequence[str]) -> dict[str, Any]:
     a, b = np.array(units)[i], np.array(units)[j]
     names = [f"{x}|{y}" for x, y in zip(a, b, strict=True)]
     return {"pair": names, "unit_a": ("pair", a), "unit_b": ("pair", b)}
+
+
+def filled_codes(codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Fill gaps with the bin before (else after); shuffles need some value there."""
+    if (codes >= 0).all():
+        return codes
+    frame = pd.DataFrame(codes.T if codes.ndim == 2 else codes)
+    frame = frame.where(frame >= 0).ffill().bfill().fillna(0)
+    filled = frame.to_numpy(dtype=int)
+    return np.asarray(filled.T if codes.ndim == 2 else filled[:, 0], dtype=np.intp)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from marr._analysis import Draft, analysis
@@ -13,6 +12,7 @@ from marr.errors import OptionError, StatisticsError
 from marr.findings import FigureSpec, Note
 from marr.representation._units._data import (
     constant_note,
+    filled_codes,
     unit_rows,
     variable_conditions,
 )
@@ -139,7 +139,7 @@ def heterogeneity(
         variable,
         rows,
         codes,
-        _filled(conditions.codes),
+        filled_codes(conditions.codes),
         n_bins,
         n_splits=n_splits,
         n_null=n_null,
@@ -156,14 +156,6 @@ def heterogeneity(
         notes=[*job.plan.notes, *notes, *_notes(job, min_reliability)],
         generalizes_over=job.plan.unit_name,
     )
-
-
-def _filled(codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    if (codes >= 0).all():
-        return codes
-    frame = pd.DataFrame(codes.T if codes.ndim == 2 else codes)
-    full = frame.where(frame >= 0).ffill().bfill().fillna(0).to_numpy(dtype=int)
-    return np.asarray(full.T if codes.ndim == 2 else full[:, 0], dtype=np.intp)
 
 
 def _missing(known: npt.NDArray[np.bool_], variable: str) -> list[Note]:

@@ -12,7 +12,12 @@ from marr.errors import ContractError, OptionError
 from marr.findings import Note
 from marr.representation._targets import design_matrix
 from marr.representation._units._basis_kernel import BASES
-from marr.representation._units._data import UnitRows, unit_rows, variable_conditions
+from marr.representation._units._data import (
+    UnitRows,
+    filled_codes,
+    unit_rows,
+    variable_conditions,
+)
 from marr.systems import target_values
 
 if TYPE_CHECKING:
@@ -106,7 +111,7 @@ def make_design(
     if len(rows.x) < 10:
         msg = f"only {len(rows.x)} rows hold {variable!r}; tuning needs at least 10."
         raise ContractError(msg)
-    filled = _filled(conditions.codes)
+    filled = filled_codes(conditions.codes)
     numeric = conditions.labels.dtype.kind == "f"
     smooth = model != "curve" and numeric and len(conditions.labels) >= 5
     if smooth:
@@ -125,23 +130,13 @@ def make_design(
     )
 
 
-def _filled(codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Fill gaps with the bin before (else after); shuffles need some value there."""
-    if (codes >= 0).all():
-        return codes
-    frame = pd.DataFrame(codes.T if codes.ndim == 2 else codes)
-    frame = frame.where(frame >= 0).ffill().bfill().fillna(0)
-    filled = frame.to_numpy(dtype=int)
-    return np.asarray(filled.T if codes.ndim == 2 else filled[:, 0], dtype=np.intp)
-
-
 def _smooth(
     system: System, variable: str, conditions: Conditions, basis: str, n_basis: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     labels = conditions.labels.astype(float)
     values = target_values(system, variable, argument="variable").values.astype(float)
     gaps = conditions.codes < 0
-    values = np.where(gaps, labels[_filled(conditions.codes)], values)
+    values = np.where(gaps, labels[filled_codes(conditions.codes)], values)
     reach = (float(values.min()), float(values.max()))
     make = BASES[basis]
     made = make(values.ravel(), n_basis, reach, circular=conditions.circular)
