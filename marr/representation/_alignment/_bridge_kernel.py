@@ -30,9 +30,15 @@ def rotated(x: Rows) -> tuple[Rows, Float[ndarray, "_ _"]]:
     """Return coordinates of rows in their own span, and the basis they refer to."""
     if x.shape[1] <= len(x):
         return x, np.eye(x.shape[1])
+    u, s, vt = _decomposed(x)
+    return u * s, vt.T
+
+
+def _decomposed(x: Rows) -> tuple[ndarray, ndarray, ndarray]:
+    """Return the singular value decomposition of rows, without null directions."""
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     kept = s > 1e-10 * max(float(s[0]), 1e-300)
-    return u[:, kept] * s[kept], vt[kept].T
+    return u[:, kept], s[kept], vt[kept]
 
 
 def components_for(xs: Sequence[Rows]) -> int:
@@ -51,25 +57,14 @@ def components_for(xs: Sequence[Rows]) -> int:
 
 def smooth_map(x: Rows, y: Rows) -> Float[ndarray, "_ outputs"]:
     """Return ridge weights from x to y, the penalty by generalized cross-validation."""
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    kept = s > 1e-10 * max(float(s[0]), 1e-300)
-    u, s, vt = u[:, kept], s[kept], vt[kept]
-    power, inside = s**2, u.T @ y
-    penalties = PENALTIES * power.mean()
-    shrink = power / (power + penalties[:, None])
-    rest = (y**2).sum() - ((2 * shrink - shrink**2) @ (inside**2).sum(axis=1))
-    freedom = np.maximum(len(x) - 1 - shrink.sum(axis=1), 1e-9)
-    best = penalties[int((np.maximum(rest, 0.0) / freedom**2).argmin())]
-    return np.asarray(vt.T @ (s[:, None] / (power[:, None] + best) * inside))
+    u, s, vt = _decomposed(x)
+    best = _penalty(u, s, y)
+    return np.asarray(vt.T @ (s[:, None] / (s[:, None] ** 2 + best) * (u.T @ y)))
 
 
 def _start(xs: Sequence[Rows], k: int) -> Rows:
     """Return the first components of the system with most variance in them."""
-    scores = []
-    for x in xs:
-        u, s, _ = np.linalg.svd(x, full_matrices=False)
-        scores.append((float((s[:k] ** 2).sum()), u[:, :k] * s[:k]))
-    return max(scores, key=lambda pair: pair[0])[1]
+    return max((_scores(x, k) for x in xs), key=lambda scores: (scores**2).sum())
 
 
 def procrustes(xs: Sequence[Rows], k: int) -> list[Map]:
@@ -101,17 +96,14 @@ def canonical(xs: Sequence[Rows], k: int) -> list[Map]:
     The shared space is spanned by the directions that all systems predict best by ridge;
     penalties are chosen once a system, by predicting the others' first components.
     """
+    scores = [_scores(x, k) for x in xs]
     others = [
-        np.mean([_scores(x, k) for j, x in enumerate(xs) if j != i], axis=0)
-        if len(xs) > 2
-        else _scores(xs[1 - i], k)
+        np.mean([z for j, z in enumerate(scores) if j != i], axis=0)
         for i in range(len(xs))
     ]
     parts = []
     for x, y in zip(xs, others, strict=True):
-        u, s, vt = np.linalg.svd(x, full_matrices=False)
-        kept = s > 1e-10 * max(float(s[0]), 1e-300)
-        u, s, vt = u[:, kept], s[kept], vt[kept]
+        u, s, vt = _decomposed(x)
         parts.append((u, s, vt, _penalty(u, s, y)))
     total = sum((u * (s**2 / (s**2 + penalty))) @ u.T for u, s, vt, penalty in parts)
     _, vectors = np.linalg.eigh(total)
@@ -128,6 +120,7 @@ def _scores(x: Rows, k: int) -> Rows:
 
 
 def _penalty(u: ndarray, s: ndarray, y: Rows) -> float:
+    """Return the ridge penalty of least generalized cross-validation error."""
     power, inside = s**2, ((u.T @ y) ** 2).sum(axis=1)
     penalties = PENALTIES * power.mean()
     shrink = power / (power + penalties[:, None])
