@@ -194,8 +194,8 @@ def finding_from_draft(
         k: plain_parameter(v) for k, v in {**parameters, **draft.parameters}.items()
     }
     digest = hashlib.sha256("".join(s.fingerprint() for s in systems).encode())
-    named = [s.name for s in (systems if name_of_first is None else draft.others)]
-    named = named if name_of_first is None else [name_of_first, *named]
+    first = [] if name_of_first is None else [name_of_first]
+    named = [*first, *(s.name for s in (draft.others if first else systems))]
     finding = Finding(
         analysis=name,
         level=draft.level or level,

@@ -236,19 +236,13 @@ def site_patterns(
                 per, 1
             )
             weight = np.ones(len(values), bool)
-        here = (
-            (code >= 0) if code.ndim == weight.ndim else (code >= 0)[:, None] & weight
-        )
+        known = code >= 0
         if keep:
-            good = code >= 0
-            np.add.at(
-                total, code[good], np.where(here[good][..., None], values[good], 0)
-            )
-            np.add.at(count, code[good], here[good])
+            values = np.where(weight[..., None], values, 0.0)
         else:
-            here = here & weight
-            np.add.at(total, code[here], values[here])
-            np.add.at(count, code[here], 1.0)
+            known = known & weight
+        np.add.at(total, code[known], values[known])
+        np.add.at(count, code[known], weight[known])
     _check_finite(total, name)
     with np.errstate(invalid="ignore"):
         return np.where(
