@@ -13,29 +13,20 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import time
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from _timing import timed
 
 import marr
 from marr.representation import ALIGNMENT_MEASURES, alignment_matrix
 from marr.representation._alignment._gram_kernel import gram, squared_distances
 from marr.representation._alignment._sample import Sample
 from marr.representation._alignment._topology_kernel import scaled_distances
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def show(

@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
 import torch
+from _timing import timed
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -44,15 +44,6 @@ from marr.representation._probes._margin_kernel import (
 from marr.representation._probes._moments_kernel import Problem
 from marr.representation._probes._newton_kernel import descend
 from marr.representation._rsa._geometry import make_geometry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def show(

@@ -11,26 +11,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
-from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from _timing import timed
 from sklearn.decomposition import NMF
 
 from marr.representation._dictionaries._train_kernel import Recipe, train
 from marr.systems import Dictionary
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def activity(n_rows: int, n_units: int, n_features: int) -> torch.Tensor:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from _timing import timed
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import PredefinedSplit
 
@@ -31,17 +31,8 @@ from marr.representation._encoding._frame import Frame
 from marr.representation._encoding._models import RidgeMap
 from marr.representation._encoding._pls_kernel import pls_predictions, pls_scores
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 PENALTIES = np.logspace(-1, 6, 10)
 HIMALAYA = importlib.util.find_spec("himalaya") is not None
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def show(job: str, ours: float, plain: float, apart: float, note: str = "") -> None:

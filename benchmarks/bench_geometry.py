@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import time
 import warnings
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from _timing import timed
 from scipy.optimize import minimize
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -30,15 +30,6 @@ from marr.representation._geometry import _capacity_kernel as capacity
 from marr.representation._geometry import _dichotomy_kernel as kernel
 from marr.representation._geometry import _dimension_kernel as dimension
 from marr.representation._geometry import _neighbor_kernel as near
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def show(

@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import io
 import os
-import time
 import tracemalloc
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from unittest import mock
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from _timing import timed
 
 from marr.representation._rsa._bootstrap_kernel import contrast_variance
 from marr.representation._rsa._crossval_kernel import (
@@ -47,12 +47,6 @@ NAMES = {
     "tau-a": "tau-a",
 }
 N_SUBJECTS, N_MODELS = 20, 5
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def best(function: Callable[[], Any]) -> tuple[float, Any]:

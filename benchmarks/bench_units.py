@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from _timing import timed
 from sklearn.linear_model import LassoCV, PoissonRegressor
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import PredefinedSplit
@@ -41,15 +41,6 @@ from marr.representation._units._glm_kernel import (
 from marr.representation._units._mixed_fit import lasso_cv
 from marr.representation._units._mixed_kernel import lasso_penalties
 from marr.representation._units._pairwise_kernel import shifted_correlations
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = function()
-    return time.process_time() - start, result
 
 
 def show(
