@@ -12,7 +12,10 @@ DRAWN = "() => window.marrReport.drawn"
 TOTAL = "() => window.marrReport.total"
 SCROLL = """async () => {
   for (const plot of document.querySelectorAll('.plot')) {
-    plot.scrollIntoView(); await new Promise(done => setTimeout(done, 60));
+    plot.scrollIntoView();
+    for (let frame = 0; frame < 2; frame++)  // the page looks once a frame what is in view
+      await new Promise(done => requestAnimationFrame(done));
+    await new Promise(done => setTimeout(done, 60));
   }
 }"""
 
